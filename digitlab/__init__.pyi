@@ -1,0 +1,35 @@
+from . import (
+    audio as audio,
+)
+from . import (
+    corpora as corpora,
+)
+from . import (
+    evaluation as evaluation,
+)
+from . import (
+    features as features,
+)
+from . import (
+    models as models,
+)
+from . import (
+    plotting as plotting,
+)
+from . import (
+    recipes as recipes,
+)
+from . import (
+    riff as riff,
+)
+from . import (
+    splits as splits,
+)
+from . import (
+    training as training,
+)
+from . import (
+    voices as voices,
+)
+
+__version__: str

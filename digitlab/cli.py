@@ -1,0 +1,211 @@
+"""The command line: ``digitlab data | run | doctor``."""
+
+import importlib.util
+import json
+import os
+import shutil
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+RESULTS = Path("book/results.csv")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="digitlab")
+def main() -> None:
+    """Run the laboratory of Hearing Digits."""
+
+
+@main.group()
+def data() -> None:
+    """List, find, fetch and verify the corpora."""
+
+
+@data.command("list")
+def list_corpora() -> None:
+    """List the corpora, and where each is on this machine."""
+    from digitlab import corpora
+
+    for name, source in corpora.SOURCES.items():
+        click.echo(f"{name:8} {len(source.names):6,} clips  {source.rate:,} Hz  {_place(name)}")
+
+
+@data.command()
+@click.argument("name")
+def path(name: str) -> None:
+    """Print the folder that holds a corpus's recordings."""
+    from digitlab import corpora
+
+    with _plain_errors():
+        folder = corpora.find(_known(name))
+        if folder is None:
+            raise corpora.CorpusError(
+                f"{name} is not on this machine: run  digitlab data fetch {name}"
+            )
+        click.echo(folder)
+
+
+@data.command()
+@click.argument("name")
+def fetch(name: str) -> None:
+    """Download a corpus into the cache, or make the built-in voices."""
+    from digitlab import corpora
+
+    with _plain_errors():
+        source = corpora.SOURCES[_known(name)]
+        verb = "Downloading" if source.urls else "Making"
+        click.echo(f"{verb} the {source.title}, about {source.size_mb} MB.")
+        click.echo(corpora.fetch(name))
+
+
+@data.command()
+@click.argument("name")
+def verify(name: str) -> None:
+    """Check every file of a corpus; print its digest."""
+    from digitlab import corpora
+
+    with _plain_errors():
+        click.echo(corpora.verify(_known(name)))
+
+
+@main.command()
+@click.argument("recipe")
+@click.option(
+    "--framework", type=click.Choice(["torch", "keras"]), help="As published, if left out."
+)
+@click.option("--corpus", help="fsdd, voices, or a folder of {digit}_{speaker}_{take}.wav.")
+@click.option(
+    "--split",
+    type=click.Choice(["published", "official", "random", "speaker"]),
+    default="published",
+    show_default=True,
+    help="Which clips are the test.",
+)
+@click.option(
+    "--scale", type=click.Choice(["smoke", "laptop", "full"]), help="How much work to do."
+)
+@click.option("--seed", type=int, default=42, show_default=True, help="The first seed.")
+@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="How many.")
+@click.option("--device", help="cpu, cuda, ...; a GPU where there is one, if left out.")
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write every run, and a last entry pooled over them, to this file.",
+)
+@click.option("--append", is_flag=True, help=f"Add the runs to {RESULTS}.")
+def run(recipe, json_file, append, **settings) -> None:
+    """Run a recipe, such as K2, and print how it did."""
+    if append and not RESULTS.parent.is_dir():
+        raise click.ClickException(f"there is no folder {RESULTS.parent}: run this beside the book")
+    if json_file and not json_file.absolute().parent.is_dir():
+        raise click.ClickException(f"there is no folder {json_file.absolute().parent}")
+    from digitlab import recipes
+
+    with _plain_errors():
+        report = recipes.run(recipe, **settings)
+        click.echo(_table(report))
+        if json_file:
+            json_file.write_text(json.dumps(report.to_dicts(), indent=1) + "\n", encoding="utf-8")
+        if append:
+            recipes.append_results(report, RESULTS)
+
+
+@main.command()
+def doctor() -> None:
+    """Check Python, libraries, GPU, corpora and disk; exit with 1 where something is wrong."""
+    from digitlab import evaluation
+    from digitlab._home import cache_folder
+
+    problems = []
+    for library, version in evaluation.versions().items():
+        click.echo(f"{library:12} {version}")
+    for framework in ("torch", "keras", "tensorflow"):
+        if importlib.util.find_spec(framework) is None:
+            extra = "torch" if framework == "torch" else "keras"
+            problems.append(f"{framework} is not installed: pip install 'digitlab[{extra}]'")
+    if importlib.util.find_spec("torch"):
+        from digitlab._devices import torch_device
+
+        click.echo(f"{'device':12} {torch_device()}")
+    from digitlab import corpora
+
+    for name in corpora.SOURCES:
+        try:
+            click.echo(f"{name:12} {corpora.find(name) or 'not on this machine yet'}")
+        except corpora.CorpusError as error:
+            problems.append(str(error))
+    try:
+        corpora.scale_from_environment()
+    except ValueError as error:
+        problems.append(str(error))
+    free_gb = shutil.disk_usage(cache_folder()).free / 1e9
+    click.echo(f"{'cache':12} {cache_folder()}, {free_gb:.1f} GB free")
+    if not os.access(cache_folder(), os.W_OK):
+        problems.append(f"the cache {cache_folder()} cannot be written: set DIGITLAB_CACHE")
+    if free_gb < 1:
+        problems.append(f"less than 1 GB is free at {cache_folder()}")
+    for problem in problems:
+        click.secho(problem, fg="red", err=True)
+    sys.exit(1 if problems else 0)
+
+
+@contextmanager
+def _plain_errors():
+    """Turn what a user can mend into one plain message, without a traceback."""
+    from digitlab.corpora import CorpusError
+
+    try:
+        yield
+    except (CorpusError, ValueError, ImportError, OSError, FloatingPointError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _known(name: str) -> str:
+    from digitlab import corpora
+
+    if name not in corpora.SOURCES:
+        raise ValueError(f"there is no corpus {name!r}; there are {', '.join(corpora.SOURCES)}")
+    return name
+
+
+def _place(name: str) -> str:
+    from digitlab import corpora
+
+    try:
+        return str(corpora.find(name) or "not here yet")
+    except corpora.CorpusError:
+        return "not in DIGITLAB_DATA"
+
+
+def _table(report) -> str:
+    rows = [f"{'seed':>6} {'left out':20} {'train':>7} {'test':>7}   95 % interval"]
+    for run in report.parts or (report,):
+        rows.append(_row(run, str(run.seed), run.fold))
+    if report.parts:
+        rows.append(_row(report, "all", ""))
+    low, high = report.speaker_interval
+    return "\n".join(
+        [
+            f"{report.recipe} ({report.framework}) on {report.corpus}, {report.split} split, "
+            f"{report.scale} scale, on {report.device}",
+            *rows,
+            f"Bootstrapped over speakers: {low:.3f} to {high:.3f}. "
+            f"{report.n_train:,} clips learned from, {report.n_test:,} asked; "
+            f"{report.n_parameters:,} parameters.",
+            f"Features {report.seconds_features:.1f} s"
+            + (" (from the cache)" if report.features_cached else "")
+            + f", training {report.seconds_training:.1f} s.",
+        ]
+    )
+
+
+def _row(report, seed: str, fold: str) -> str:
+    low, high = report.interval
+    return (
+        f"{seed:>6} {fold[:20]:20} {report.train_accuracy:7.3f} {report.test_accuracy:7.3f}"
+        f"   {low:.3f} to {high:.3f}"
+    )

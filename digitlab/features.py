@@ -1,0 +1,253 @@
+"""Features: what a classifier is shown instead of the samples.
+
+Chapter 9 builds the log-scattering features step by step. What is computed here is kept on disk,
+under the content that went in, so that a second run costs a glance.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+
+import joblib
+import numpy as np
+from tqdm import tqdm
+
+from digitlab._devices import torch_device
+from digitlab._home import cache_folder
+
+BATCH = 32  # clips scattered at once: the fastest on two cores, and well under 1 GB
+
+
+@cache
+def _kept_on_disk(function: Callable, folder: str) -> joblib.memory.MemorizedFunc:
+    return joblib.Memory(folder, verbose=0).cache(function)
+
+
+def log_scattering(
+    waveforms: np.ndarray, J: int = 8, Q: int = 12, *, device: str | None = None
+) -> np.ndarray:
+    """Describe each clip by the mean over time of its log-scattering coefficients.
+
+    Each clip is scattered with orders 0 to 2; order 0 is dropped; the logarithm of each
+    coefficient plus 1e-6 is averaged over time.
+
+    Parameters
+    ----------
+    waveforms : array of shape (n_clips, n_samples)
+        Samples, one clip a row.
+    J : int
+        The averaging scale is ``2**J`` samples.
+    Q : int
+        Wavelets per octave at order 1.
+    device : str, optional
+        Where to compute; by default a GPU where there is one. Without PyTorch, NumPy on the CPU.
+
+    Returns
+    -------
+    array of shape (n_clips, n_paths), float32
+        336 paths for J = 8, Q = 12 and clips of 8,192 samples.
+
+    Raises
+    ------
+    ValueError
+        If `waveforms` has another shape, is shorter than ``2**J``, or holds NaN or infinity.
+
+    Notes
+    -----
+    Scattering is due to [1]_ and [2]_, the computation to kymatio [3]_. Chapter 9 of the book
+    builds this function in the open.
+
+    References
+    ----------
+    .. [1] S. Mallat, "Group invariant scattering", CPAM 65(10), 2012.
+    .. [2] J. Andén and S. Mallat, "Deep scattering spectrum", IEEE TSP 62(16), 2014.
+    .. [3] M. Andreux et al., "Kymatio: scattering transforms in Python", JMLR 21(60), 2020.
+
+    Examples
+    --------
+    >>> click = np.zeros((1, 8192), np.float32)
+    >>> click[0, 4096] = 1
+    >>> log_scattering(click).shape
+    (1, 336)
+    """
+    waveforms = _checked(waveforms, J)
+    backend = torch_device(device) if find_spec("torch") else "numpy"
+    return _kept_on_disk(_log_scattering, str(cache_folder()))(waveforms, J, Q, backend)
+
+
+def is_cached(waveforms: np.ndarray, J: int = 8, Q: int = 12, *, device: str | None = None) -> bool:
+    """Tell whether :func:`log_scattering` of these arguments lies on disk already.
+
+    Parameters
+    ----------
+    waveforms, J, Q, device
+        As for :func:`log_scattering`.
+
+    Returns
+    -------
+    bool
+        True if nothing will have to be computed.
+
+    Examples
+    --------
+    >>> clip = np.zeros((1, 8192), np.float32)
+    >>> features = log_scattering(clip)
+    >>> is_cached(clip)
+    True
+    """
+    backend = torch_device(device) if find_spec("torch") else "numpy"
+    kept = _kept_on_disk(_log_scattering, str(cache_folder()))
+    return kept.check_call_in_cache(_checked(waveforms, J), J, Q, backend)
+
+
+def _checked(waveforms, J: int) -> np.ndarray:
+    waveforms = np.ascontiguousarray(waveforms, dtype=np.float32)
+    if waveforms.ndim != 2:
+        raise ValueError(f"waveforms must be (n_clips, n_samples), not {waveforms.shape}")
+    if waveforms.shape[1] < 2**J:
+        raise ValueError(
+            f"clips of {waveforms.shape[1]} samples are shorter than the averaging scale "
+            f"2**{J} = {2**J}: pad them, or lower J"
+        )
+    if not np.isfinite(waveforms).all():
+        row = int(np.argmin(np.isfinite(waveforms).all(axis=1)))
+        raise ValueError(f"clip {row} holds NaN or infinite samples")
+    return waveforms
+
+
+def _log_scattering(waveforms: np.ndarray, J: int, Q: int, backend: str) -> np.ndarray:
+    scatter = _scatterer(waveforms.shape[1], J, Q, backend)
+    batches = range(0, len(waveforms), BATCH)
+    features = [
+        np.log(np.abs(scatter(waveforms[i : i + BATCH])[:, 1:]) + 1e-6).mean(axis=2)
+        for i in tqdm(batches, desc="scattering", unit="batch", disable=len(batches) < 4)
+    ]
+    return np.concatenate(features).astype(np.float32)
+
+
+def _scatterer(n_samples: int, J: int, Q: int, backend: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function from samples to all coefficients, (n, n_samples) -> (n, paths, frames)."""
+    # kymatio.torch and kymatio.numpy fail to import beside SciPy 1.17; this entry point works.
+    from kymatio import Scattering1D
+
+    if backend == "numpy":
+        return Scattering1D(J=J, shape=n_samples, Q=Q, frontend="numpy")
+    import torch
+
+    scattering = Scattering1D(J=J, shape=n_samples, Q=Q, frontend="torch").to(backend)
+
+    def scatter(clips: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return scattering(torch.from_numpy(clips).to(backend)).cpu().numpy()
+
+    return scatter
+
+
+def scattering(waveforms: np.ndarray, J: int = 8, Q: int = 12) -> np.ndarray:
+    """Scatter a few clips and keep every coefficient, order 0 first.
+
+    Parameters
+    ----------
+    waveforms : array of shape (n_clips, n_samples)
+        Samples, one clip a row.
+    J, Q : int
+        Averaging scale ``2**J`` samples; wavelets per octave at order 1.
+
+    Returns
+    -------
+    array of shape (n_clips, n_paths, n_frames), float32
+        Paths in kymatio's order: order 0, then 1 and 2, each from high frequency to low.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`log_scattering`.
+
+    Notes
+    -----
+    Taught in chapter 9.
+
+    Examples
+    --------
+    >>> scattering(np.zeros((2, 8192))).shape
+    (2, 337, 32)
+    """
+    waveforms = _checked(waveforms, J)
+    scatter = _scatterer(waveforms.shape[1], J, Q, "cpu" if find_spec("torch") else "numpy")
+    batches = range(0, len(waveforms), BATCH)
+    return np.concatenate([np.asarray(scatter(waveforms[i : i + BATCH])) for i in batches])
+
+
+def scattering_paths(n_samples: int = 8192, J: int = 8, Q: int = 12) -> np.ndarray:
+    """Tell what each scattering path listens to.
+
+    Parameters
+    ----------
+    n_samples : int
+        Length of the clips.
+    J, Q : int
+        As for :func:`scattering`.
+
+    Returns
+    -------
+    structured array of shape (n_paths,)
+        Fields ``order`` (0, 1 or 2), ``first`` and ``second``: the centre frequencies of the
+        wavelets along the path, in cycles per sample; NaN where the path has no such wavelet.
+
+    Notes
+    -----
+    Taught in chapter 9.
+
+    Examples
+    --------
+    >>> paths = scattering_paths()
+    >>> [int((paths["order"] == order).sum()) for order in (0, 1, 2)]
+    [1, 76, 260]
+    """
+    from kymatio import Scattering1D
+
+    meta = Scattering1D(J=J, shape=n_samples, Q=Q, frontend="numpy").meta()
+    fields = [("order", int), ("first", float), ("second", float)]
+    paths = np.empty(len(meta["order"]), dtype=fields)
+    paths["order"], paths["first"], paths["second"] = meta["order"], *meta["xi"].T
+    return paths
+
+
+def filter_bank(
+    n_samples: int = 8192, J: int = 8, Q: int = 12
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the frequency responses of the order-1 wavelets and of the averaging filter.
+
+    Parameters
+    ----------
+    n_samples : int
+        Length of the clips.
+    J, Q : int
+        As for :func:`scattering`.
+
+    Returns
+    -------
+    frequencies : array of shape (n_bins,)
+        From 0 to 0.5 cycles per sample.
+    wavelets : array of shape (n_wavelets, n_bins)
+        Magnitude responses, highest centre frequency first.
+    average : array of shape (n_bins,)
+        Magnitude response of the low-pass filter.
+
+    Notes
+    -----
+    Taught in chapter 9.
+
+    Examples
+    --------
+    >>> frequencies, wavelets, average = filter_bank()
+    >>> wavelets.shape[0], float(frequencies[-1])
+    (76, 0.5)
+    """
+    from kymatio import Scattering1D
+
+    bank = Scattering1D(J=J, shape=n_samples, Q=Q, frontend="numpy")
+    wavelets = np.abs([np.ravel(psi["levels"][0]) for psi in bank.psi1_f])
+    average = np.abs(np.ravel(bank.phi_f["levels"][0]))
+    n_bins = average.size // 2 + 1
+    return np.arange(n_bins) / average.size, wavelets[:, :n_bins], average[:n_bins]

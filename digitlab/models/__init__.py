@@ -1,0 +1,5 @@
+"""Builders of untrained models, under the same names for Keras and for PyTorch."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,59 @@
+"""Models in PyTorch. Each has a twin of the same name and size in :mod:`digitlab.models.keras`."""
+
+from digitlab._optional import require
+
+torch = require("torch", extra="torch")
+
+
+def logistic_regression(n_features: int, n_classes: int, *, seed: int = 0) -> "torch.nn.Module":
+    """Build multinomial logistic regression: one linear layer and a log-softmax.
+
+    Parameters
+    ----------
+    n_features, n_classes : int
+        Size of an input and of an output row.
+    seed : int
+        Decides the initial weights.
+
+    Returns
+    -------
+    torch.nn.Module
+        Maps (n_clips, n_features) to log-probabilities (n_clips, n_classes).
+
+    Notes
+    -----
+    Taught in chapter 9.
+
+    Examples
+    --------
+    >>> count_parameters(logistic_regression(336, 10))
+    (3370, 3370)
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return torch.nn.Sequential(
+            torch.nn.Linear(n_features, n_classes), torch.nn.LogSoftmax(dim=1)
+        )
+
+
+def count_parameters(model: "torch.nn.Module") -> tuple[int, int]:
+    """Count a model's numbers: weights with the running statistics, and the weights alone.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Any model.
+
+    Returns
+    -------
+    n_parameters, n_trainable : int
+        Both counts.
+
+    Examples
+    --------
+    >>> count_parameters(torch.nn.BatchNorm1d(4))
+    (16, 8)
+    """
+    trainable = sum(weights.numel() for weights in model.parameters() if weights.requires_grad)
+    statistics = sum(values.numel() for values in model.buffers() if values.is_floating_point())
+    return trainable + statistics, trainable

@@ -1,0 +1,319 @@
+"""Pictures: one style, one size, readable in grey. Every plotter draws into `ax` and returns it."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+INK, ACCENT, SECOND = "#22313f", "#0b7285", "#c2540a"
+STYLE = {
+    "figure.figsize": (7.2, 3.2),
+    "figure.dpi": 110,
+    "figure.constrained_layout.use": True,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "font.size": 10.5,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#dde3e8",
+    "grid.linewidth": 0.7,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "lines.linewidth": 1.4,
+    "legend.frameon": False,
+    "image.cmap": "magma",
+}
+
+
+def use_style() -> None:
+    """Set matplotlib to the book's style, for the rest of the session.
+
+    Examples
+    --------
+    >>> use_style()
+    """
+    plt.rcParams.update(STYLE)
+    plt.rcParams["axes.prop_cycle"] = plt.cycler(
+        color=[ACCENT, SECOND, INK, "#7d8b99"], linestyle=["-", "--", ":", "-."]
+    )
+
+
+def waveform(samples: np.ndarray, rate: int, *, title: str = "", ax: Axes | None = None) -> Axes:
+    """Draw samples against time.
+
+    Parameters
+    ----------
+    samples : array of shape (n_samples,)
+        Full scale is 1.
+    rate : int
+        In Hz.
+    title : str
+        Above the picture.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        What was drawn into.
+
+    Examples
+    --------
+    >>> waveform(np.zeros(800), 8000).get_xlabel()
+    'time [s]'
+    """
+    ax = ax or _new_axes()
+    ax.plot(np.arange(len(samples)) / rate, samples, linewidth=0.6, color=ACCENT, linestyle="-")
+    limit = max(1.0, float(np.abs(samples).max(initial=0)))
+    ax.set(
+        xlabel="time [s]",
+        ylabel="amplitude [full scale]",
+        title=title,
+        xlim=(0, len(samples) / rate),
+        ylim=(-1.05 * limit, 1.05 * limit),
+    )
+    return ax
+
+
+def filter_bank(
+    frequencies: np.ndarray,
+    wavelets: np.ndarray,
+    average: np.ndarray,
+    rate: int,
+    *,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the magnitude responses of wavelets and averaging filter on a logarithmic axis.
+
+    Parameters
+    ----------
+    frequencies, wavelets, average : array
+        From :func:`digitlab.features.filter_bank`.
+    rate : int
+        In Hz.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        What was drawn into.
+
+    Notes
+    -----
+    Drawn in chapter 9.
+    """
+    ax = ax or _new_axes()
+    hertz = frequencies[1:] * rate
+    ax.plot(hertz, wavelets[:, 1:].T, color=ACCENT, linewidth=0.7, linestyle="-")
+    highlighted = len(wavelets) // 3
+    ax.plot(
+        hertz,
+        wavelets[highlighted, 1:],
+        color=SECOND,
+        linewidth=2.2,
+        linestyle="-",
+        label=f"one wavelet, around {hertz[wavelets[highlighted, 1:].argmax()]:.0f} Hz",
+    )
+    ax.plot(hertz, average[1:], color=INK, linestyle="--", linewidth=2, label="averaging filter")
+    ax.set(
+        xscale="log",
+        xlim=(5, rate / 2),
+        ylim=(0, None),
+        xlabel="frequency [Hz]",
+        ylabel="gain",
+    )
+    ax.set_xticks([10, 30, 100, 300, 1000, 3000], ["10", "30", "100", "300", "1,000", "3,000"])
+    ax.minorticks_off()
+    ax.legend(loc="upper left")
+    return ax
+
+
+def scattering(
+    coefficients: np.ndarray,
+    frequencies: np.ndarray,
+    duration: float,
+    *,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw scattering coefficients as an image: paths by frequency, time from left to right.
+
+    Parameters
+    ----------
+    coefficients : array of shape (n_paths, n_frames)
+        Such as the logarithm of order 1.
+    frequencies : array of shape (n_paths,)
+        Centre frequency of each path in Hz, falling.
+    duration : float
+        Of the clip, in seconds.
+    title : str
+        Above the picture.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        What was drawn into.
+
+    Notes
+    -----
+    Drawn in chapter 9.
+    """
+    ax = ax or _new_axes()
+    image = ax.imshow(
+        coefficients,
+        aspect="auto",
+        interpolation="nearest",
+        extent=(0, duration, len(frequencies) - 0.5, -0.5),
+    )
+    wanted = [hertz for hertz in (3000, 1000, 300, 100, 30) if frequencies[-1] <= hertz]
+    ax.set_yticks(
+        [int(np.abs(frequencies - hertz).argmin()) for hertz in wanted],
+        [f"{hertz:,}" for hertz in wanted],
+    )
+    ax.set(xlabel="time [s]", ylabel="frequency [Hz]", title=title)
+    ax.grid(False)
+    ax.figure.colorbar(image, ax=ax, label="log coefficient")
+    return ax
+
+
+def confusion(
+    counts: np.ndarray, classes: tuple[str, ...], *, title: str = "", ax: Axes | None = None
+) -> Axes:
+    """Draw a confusion matrix: a row for what was said, a column for what was heard.
+
+    The colour of a cell is its share of the row; the number in it is the count of clips.
+
+    Parameters
+    ----------
+    counts : array of shape (n_classes, n_classes), int
+        From :attr:`digitlab.evaluation.Report.confusion`.
+    classes : tuple of str
+        Names of the classes.
+    title : str
+        Above the picture.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        What was drawn into.
+
+    Notes
+    -----
+    Drawn in chapter 9.
+
+    Examples
+    --------
+    >>> ax = confusion(np.eye(2, dtype=int), ("0", "1"))
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['0', '1']
+    """
+    ax = ax or _new_axes(figsize=(6, 5))
+    said = counts.sum(axis=1, keepdims=True)
+    sns.heatmap(
+        counts / np.maximum(said, 1),
+        annot=np.where(counts > 0, counts.astype(str), ""),
+        fmt="",
+        xticklabels=classes,
+        yticklabels=classes,
+        vmin=0,
+        vmax=1,
+        cmap="Blues",
+        square=True,
+        linewidths=0.5,
+        linecolor="#dde3e8",
+        ax=ax,
+        cbar_kws={"label": "share of the clips of one digit", "format": PercentFormatter(1)},
+    )
+    ax.set(xlabel="digit heard", ylabel="digit said", title=title)
+    ax.tick_params(left=False, bottom=False, labelrotation=0)
+    return ax
+
+
+def learning_curve(history, *, ax: Axes | None = None) -> Axes:
+    """Draw loss (left axis) and accuracy (right axis) after each epoch.
+
+    Parameters
+    ----------
+    history : digitlab.training.History
+        What a ``fit`` returned.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes of the loss.
+
+    Notes
+    -----
+    Drawn in chapter 9.
+    """
+    ax = ax or _new_axes()
+    epochs = np.arange(1, len(history.loss) + 1)
+    (loss,) = ax.plot(epochs, history.loss, color=ACCENT, linestyle="-", label="loss")
+    ax.set(xlabel="epoch", ylabel="loss [nats a clip]", ylim=(0, None), xlim=(0, len(epochs) + 1))
+    right = ax.twinx()
+    (accuracy,) = right.plot(
+        epochs, history.accuracy, color=SECOND, linestyle="--", label="accuracy"
+    )
+    right.set(ylabel="accuracy", ylim=(min(0.8, *history.accuracy), 1.005))
+    right.yaxis.set_major_formatter(PercentFormatter(1))
+    right.grid(False)
+    right.spines["right"].set_visible(True)
+    ax.legend(handles=[loss, accuracy], loc="center right")
+    return ax
+
+
+def accuracies(table: pd.DataFrame, *, title: str = "", ax: Axes | None = None) -> Axes:
+    """Draw accuracies with their intervals, one a row of a table.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns ``accuracy``, ``low`` and ``high``; the index names the rows.
+    title : str
+        Above the picture.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        What was drawn into.
+
+    Notes
+    -----
+    Drawn in chapter 9.
+    """
+    ax = ax or _new_axes(figsize=(7.2, 0.9 + 0.36 * len(table)))
+    places = np.arange(len(table))[::-1]
+    accuracy = table["accuracy"].to_numpy()
+    reach = [accuracy - table["low"].to_numpy(), table["high"].to_numpy() - accuracy]
+    ax.errorbar(
+        accuracy, places, xerr=np.maximum(reach, 0), fmt="o", color=ACCENT, capsize=4, linestyle=""
+    )
+    for place, value, high in zip(places, accuracy, table["high"], strict=True):
+        ax.text(max(value, high) + 0.008, place, f"{value:.1%}", va="center", fontsize=9.5)
+    ax.set_yticks(places, table.index)
+    ax.set(xlabel=title or "accuracy", ylim=(-0.6, len(table) - 0.4), xlim=(None, 1.07))
+    ax.xaxis.set_major_formatter(PercentFormatter(1))
+    ax.grid(axis="y", visible=False)
+    return ax
+
+
+def _new_axes(figsize: tuple[float, float] = (7.2, 3.2)) -> Axes:
+    return plt.subplots(figsize=figsize, layout="constrained")[1]

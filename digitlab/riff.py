@@ -1,0 +1,625 @@
+"""Take a WAV file apart, chunk by chunk.
+
+A WAV file is a RIFF file: twelve bytes that say so, then chunks. A chunk is a name of four
+letters, a size, and that many bytes, padded to an even number. The ``fmt`` chunk says how the
+samples are coded, ``data`` holds them. Only headers are read here; the samples are skipped.
+
+Chapter 2, "Digital audio", walks through one file byte by byte. Sources: IBM and Microsoft,
+*Multimedia Programming Interface and Data Specifications 1.0* (1991); Microsoft,
+*Multiple channel audio data and WAVE files* (2007), for the extensible format; RFC 2361, for the
+codec numbers; EBU Tech 3306 (2009), for RF64.
+"""
+
+import os
+import re
+import struct
+import uuid
+from dataclasses import dataclass
+from typing import NamedTuple
+
+__all__ = [
+    "Chunk",
+    "Field",
+    "WavError",
+    "WavFormat",
+    "check",
+    "chunks",
+    "describe",
+    "fields",
+    "wav_format",
+]
+
+PCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
+MAX_RATE = 10_000_000  # Hz; even bats and hydrophones stay below
+UNKNOWN_SIZE = 0xFFFFFFFF
+
+CONVERT = "Convert it, for example with: ffmpeg -i FILE -c:a pcm_s16le NEW.wav"
+FETCH_AGAIN = "Copy or download the file again."
+EXPORT_AGAIN = "Export it again from the program that made it."
+
+CODECS = {
+    PCM: "PCM",
+    0x0002: "Microsoft ADPCM",
+    FLOAT: "IEEE float",
+    A_LAW: "A-law",
+    MU_LAW: "mu-law",
+    0x0011: "IMA ADPCM",
+    0x0031: "GSM 6.10",
+    0x0040: "G.721 ADPCM",
+    0x0050: "MPEG audio, layer 1 or 2",
+    0x0055: "MP3",
+    0x0064: "G.726 ADPCM",
+    0x0161: "Windows Media Audio",
+    0x0270: "ATRAC3",
+    0x2000: "AC-3",
+    0x674F: "Ogg Vorbis",
+    0xF1AC: "FLAC",
+    0x00FF: "AAC",
+    EXTENSIBLE: "extensible",
+}
+
+MEANINGS = {
+    "fmt ": "how the samples are coded",
+    "data": "the samples",
+    "fact": "how many frames a compressed file holds",
+    "ds64": "the sizes of a file beyond 4 GiB",
+    "LIST": "a list, mostly of texts: title, artist, software",
+    "id3 ": "tags, as in an MP3 file",
+    "bext": "broadcast extension: who recorded it, and when",
+    "iXML": "the recorder's production notes",
+    "cue ": "marks in the sound",
+    "smpl": "loops, for a sampler",
+    "PEAK": "the largest sample of each channel",
+    "JUNK": "filler, to be ignored",
+    "PAD ": "filler, to be ignored",
+}
+
+# What a file that is no WAV file often is instead: first bytes, name, remedy.
+IMPOSTORS = [
+    (rb"fLaC", "a FLAC file", CONVERT),
+    (rb"OggS", "an Ogg file (Vorbis or Opus)", CONVERT),
+    (rb"ID3|\xff[\xf2\xf3\xfa\xfb]", "an MP3 file", CONVERT),
+    (rb"FORM....AIF[FC]", "an AIFF file", CONVERT),
+    (rb"....ftyp", "an MP4 or M4A file", CONVERT),
+    (rb"\x1aE\xdf\xa3", "a WebM file, as web browsers record", CONVERT),
+    (rb"RIFX", "a big-endian WAV file (RIFX)", CONVERT),
+    (rb"riff", "a Wave64 file", CONVERT),
+    (rb"\.snd", "an AU file", CONVERT),
+    (rb"PK\x03\x04|\x1f\x8b", "a compressed archive", "Unpack it first."),
+    (rb"version https://git-lfs", "a Git LFS pointer", "Fetch what it points to: git lfs pull"),
+    (rb"(?i)\s*<(!doctype|html|\?xml)", "a web page", "Download the recording behind the link."),
+    (rb"\0+\Z", "a run of zero bytes", FETCH_AGAIN),
+    (rb"[\t\r\n -~\x80-\xff]+\Z", "a text file", "Look inside: it may say what went wrong."),
+]
+
+# The fields of the chunks that every reader needs: name, struct code, meaning.
+FMT_FIELDS = [
+    ("format code", "<H", "1 PCM, 3 float, 6 A-law, 7 mu-law"),
+    ("channels", "<H", "1 mono, 2 stereo"),
+    ("rate", "<I", "frames a second, in Hz"),
+    ("byte rate", "<I", "bytes a second: rate × block align"),
+    ("block align", "<H", "bytes a frame: channels × bytes a sample"),
+    ("bits per sample", "<H", "8, 16, 24 or 32; 64 for some float files"),
+    ("extension size", "<H", "how many bytes of this chunk follow"),
+    ("valid bits", "<H", "bits that carry the sample, of those that hold it"),
+    ("channel mask", "<I", "which loudspeakers, one bit each"),
+    ("sub-format", "16s", "begins with the real format code, if that says 65534"),
+]
+LAYOUTS = {
+    "fmt ": FMT_FIELDS,
+    "fact": [("frames", "<I", "samples a channel")],
+    "ds64": [
+        ("RIFF size", "<Q", "bytes after byte 8"),
+        ("data size", "<Q", "bytes in the data chunk"),
+        ("frames", "<Q", "samples a channel"),
+    ],
+}
+
+
+class WavError(ValueError):
+    """A WAV file that cannot be read, said for the person in front of the screen.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    problem : str
+        What is wrong with it.
+    byte : int or None
+        Where, counted from 0, if it has a place.
+    remedy : str
+        What to do about it, as a sentence.
+
+    Notes
+    -----
+    Taught in chapter 2, "Digital audio".
+
+    Examples
+    --------
+    >>> print(WavError("7_theo_3.wav", "the file ends early", 1244, "Copy the file again."))
+    7_theo_3.wav: the file ends early (byte 1,244). Copy the file again.
+    """
+
+    def __init__(self, path, problem, byte, remedy):
+        super().__init__(path, problem, byte, remedy)  # as args, so that it can be pickled
+        self.path = path
+        self.problem = problem
+        self.byte = byte
+        self.remedy = remedy
+
+    def __str__(self):
+        """Say it as one line."""
+        place = "" if self.byte is None else f" (byte {self.byte:,})"
+        return f"{self.path}: {self.problem}{place}. {self.remedy}"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One chunk of a file.
+
+    Parameters
+    ----------
+    id : str
+        Its name, four letters, such as ``"fmt "``.
+    offset : int
+        The byte at which its name begins.
+    size : int
+        How many bytes it promises, after its name and size.
+    meaning : str
+        What such a chunk is for.
+
+    Notes
+    -----
+    Taught in chapter 2, "Digital audio".
+
+    Examples
+    --------
+    >>> Chunk("data", 36, 7, "the samples").start
+    44
+    >>> Chunk("data", 36, 7, "the samples").end
+    52
+    """
+
+    id: str
+    offset: int
+    size: int
+    meaning: str
+
+    @property
+    def start(self):
+        """The byte at which its content begins."""
+        return self.offset + 8
+
+    @property
+    def end(self):
+        """The byte at which the next chunk begins: sizes are padded to even ones."""
+        return self.start + self.size + self.size % 2
+
+
+@dataclass(frozen=True)
+class WavFormat:
+    """What the headers of a WAV file say.
+
+    Parameters
+    ----------
+    code : int
+        The format code; 65534 is extensible.
+    channels, rate, byte_rate, block_align, bits_per_sample : int
+        As stored: rate in Hz, byte rate in bytes a second, block align in bytes a frame.
+    valid_bits, channel_mask, sub_format : int or None
+        Of the extensible format only.
+    data_offset, data_size : int
+        Where the samples begin, and how many bytes of them there are.
+
+    Notes
+    -----
+    Taught in chapter 2, "Digital audio".
+
+    Examples
+    --------
+    >>> wav = WavFormat(1, 1, 8000, 16000, 2, 16, None, None, None, 44, 8000)
+    >>> wav.name, wav.n_frames, wav.duration
+    ('PCM', 4000, 0.5)
+    """
+
+    code: int
+    channels: int
+    rate: int
+    byte_rate: int
+    block_align: int
+    bits_per_sample: int
+    valid_bits: int | None
+    channel_mask: int | None
+    sub_format: int | None
+    data_offset: int
+    data_size: int
+
+    @property
+    def codec(self):
+        """The number that says how samples are coded: the sub-format if there is one."""
+        return self.code if self.sub_format is None else self.sub_format
+
+    @property
+    def name(self):
+        """The name of the codec."""
+        return CODECS.get(self.codec, f"unknown codec 0x{self.codec:04X}")
+
+    @property
+    def n_frames(self):
+        """How many frames there are; None in a compressed file, where only decoding tells."""
+        if self.codec in (PCM, FLOAT, A_LAW, MU_LAW) and self.block_align:
+            return self.data_size // self.block_align
+        return None
+
+    @property
+    def duration(self):
+        """Seconds; None where the number of frames is, or the rate is 0."""
+        return self.n_frames / self.rate if self.rate and self.n_frames is not None else None
+
+
+class Field(NamedTuple):
+    """One row of the table that `describe` prints.
+
+    Examples
+    --------
+    >>> Field(24, 4, bytes.fromhex("401f0000"), "rate", 8000, "frames a second").value
+    8000
+    """
+
+    offset: int
+    size: int
+    raw: bytes  # the first bytes, 16 at most
+    name: str
+    value: object
+    meaning: str
+
+
+def chunks(path):
+    """List the chunks of a WAV file, in the order of the file.
+
+    Unknown chunks are kept. What follows the samples and looks like no chunk is left out.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A RIFF or RF64 WAV file.
+
+    Returns
+    -------
+    list of Chunk
+        Sizes are what the file promises; `check` compares them with what is there.
+
+    Raises
+    ------
+    WavError
+        If this is no WAV file, or it ends before its samples.
+
+    Notes
+    -----
+    Taught in chapter 2, "Digital audio".
+
+    Examples
+    --------
+    >>> import tempfile, soundfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     soundfile.write(f"{folder}/click.wav", [0.0, 0.5], 8000)
+    ...     for chunk in chunks(f"{folder}/click.wav"):
+    ...         print(chunk)
+    Chunk(id='fmt ', offset=12, size=16, meaning='how the samples are coded')
+    Chunk(id='data', offset=36, size=4, meaning='the samples')
+    """
+    with _open(path) as file:
+        return _walk(path, file)
+
+
+def wav_format(path):
+    """Read what the headers say about the samples.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A RIFF or RF64 WAV file.
+
+    Returns
+    -------
+    WavFormat
+        As stored, believable or not; `check` judges it.
+
+    Raises
+    ------
+    WavError
+        If this is no WAV file, or its ``fmt`` or ``data`` chunk is missing or out of order.
+
+    Notes
+    -----
+    Taught in chapter 2, "Digital audio".
+
+    Examples
+    --------
+    >>> import tempfile, soundfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     soundfile.write(f"{folder}/click.wav", [0.0, 0.5], 8000)
+    ...     wav = wav_format(f"{folder}/click.wav")
+    >>> wav.name, wav.bits_per_sample, wav.channels, wav.rate, wav.n_frames, wav.duration
+    ('PCM', 16, 1, 8000, 2, 0.00025)
+    """
+    with _open(path) as file:
+        return _format(path, file, *_fmt_and_data(path, _walk(path, file)))
+
+
+def check(path):
+    """Raise an error for anything in the headers that keeps the samples from being trusted.
+
+    Two faults of real recorders are forgiven, since no sample is lost: a wrong size in the
+    first twelve bytes, and no padding at the end of the file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A RIFF or RF64 WAV file.
+
+    Returns
+    -------
+    WavFormat
+        What the headers say, now known to be sound.
+
+    Raises
+    ------
+    WavError
+        The first fault found: what, at which byte, and what to do.
+
+    Notes
+    -----
+    Taught in chapter 2, "Digital audio".
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     check(folder)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    digitlab.riff.WavError: ...: this is a folder. Name one file in it.
+    """
+    with _open(path) as file:
+        fmt, data = _fmt_and_data(path, _walk(path, file))
+        wav = _format(path, file, fmt, data)
+        available = os.fstat(file.fileno()).st_size - data.start
+    _check_format(path, wav, fmt.start)
+    _check_data(path, wav, available)
+    return wav
+
+
+def fields(path):
+    """List every field of the headers, with where it is, what it holds and what it means.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A RIFF or RF64 WAV file.
+
+    Returns
+    -------
+    list of Field
+        Rows ``(offset, size, raw, name, value, meaning)``, fit for a table. A content that is
+        not taken further apart, such as the samples, is one row.
+
+    Raises
+    ------
+    WavError
+        If this is no WAV file, or it ends before its samples.
+
+    Notes
+    -----
+    Taught in chapter 2, "Digital audio".
+
+    Examples
+    --------
+    >>> import tempfile, soundfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     soundfile.write(f"{folder}/click.wav", [0.0, 0.5], 8000)
+    ...     rows = fields(f"{folder}/click.wav")
+    >>> rows[0]
+    Field(offset=0, size=4, raw=b'RIFF', name='id', value='RIFF', meaning='a file of chunks')
+    """
+    with _open(path) as file:
+        found = _walk(path, file)
+        rows = [
+            _field(file, 0, "id", "4s", "a file of chunks"),
+            _field(file, 4, "size", "<I", "bytes after this field, in all chunks"),
+            _field(file, 8, "form", "4s", "the chunks hold a sound"),
+        ]
+        for chunk in found:
+            rows += _chunk_fields(file, chunk)
+    return rows
+
+
+def describe(path):
+    """Tabulate every field of the headers as text.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A RIFF or RF64 WAV file.
+
+    Returns
+    -------
+    str
+        One line a field: its first byte, its size in bytes, its first bytes in hexadecimal, its
+        name, its value and its meaning.
+
+    Raises
+    ------
+    WavError
+        If this is no WAV file, or it ends before its samples.
+
+    Notes
+    -----
+    Taught in chapter 2, "Digital audio".
+
+    Examples
+    --------
+    >>> import tempfile, soundfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     soundfile.write(f"{folder}/click.wav", [0.0, 0.5], 8000)
+    ...     table = describe(f"{folder}/click.wav")
+    >>> for line in table.splitlines()[6:9]:
+    ...     print(line)
+        20      2  01 00          format code      1           1 PCM, 3 float, 6 A-law, 7 mu-law
+        22      2  01 00          channels         1           1 mono, 2 stereo
+        24      4  40 1f 00 00    rate             8000        frames a second, in Hz
+    """
+    lines = [("byte", "size", "in hex", "field", "value", "meaning")]
+    for row in fields(path):
+        dots = " …" if row.size > 4 else ""
+        first_bytes = row.raw[:4].hex(" ") + dots
+        lines.append((row.offset, row.size, first_bytes, row.name, row.value, row.meaning))
+    return "\n".join("{:>6} {:>6}  {:13}  {:15}  {!s:10}  {}".format(*line) for line in lines)
+
+
+def _open(path):
+    try:
+        return open(path, "rb")
+    except OSError as error:
+        if os.path.isdir(path):
+            problem, remedy = "this is a folder", "Name one file in it."
+        elif isinstance(error, PermissionError):
+            problem, remedy = "you may not read this file", "Change its permissions."
+        elif not os.path.exists(path):
+            problem, remedy = "there is no such file", "Check the name and the folder."
+        else:
+            problem, remedy = error.strerror, "Check the disk."
+        raise WavError(path, problem, None, remedy) from error
+
+
+def _walk(path, file):
+    """List the chunks of an open file."""
+    _check_first_bytes(path, file.read(64))
+    file_size = os.fstat(file.fileno()).st_size
+    found, data_size, position = [], UNKNOWN_SIZE, 12
+    while position < file_size:
+        file.seek(position)
+        header = file.read(8)
+        if not re.fullmatch(rb"[ -~]{4}.{4}", header, re.DOTALL):
+            if any(chunk.id == "data" for chunk in found):
+                break
+            problem = "the file ends inside the header of a chunk"
+            if len(header) == 8:
+                problem = "a chunk should begin here and none does"
+            raise WavError(path, problem, position, FETCH_AGAIN)
+        name, size = header[:4].decode(), int.from_bytes(header[4:], "little")
+        if name == "ds64":
+            data_size = int.from_bytes(file.read(16)[8:], "little")
+        if name == "data" and size == UNKNOWN_SIZE:
+            size = data_size
+        found.append(Chunk(name, position, size, MEANINGS.get(name, "unknown; readers skip it")))
+        position = found[-1].end
+    return found
+
+
+def _check_first_bytes(path, head):
+    if not head:
+        raise WavError(path, "the file is empty", 0, FETCH_AGAIN)
+    if head[:4] in (b"RIFF"[: len(head)], b"RF64"):
+        if len(head) < 12:
+            raise WavError(path, "the file ends inside its header", len(head), FETCH_AGAIN)
+        if head[8:12] != b"WAVE":
+            problem = f"a RIFF file, yet not of the form WAVE but {head[8:12]!r}"
+            raise WavError(path, problem, 8, CONVERT)
+        return
+    for pattern, kind, remedy in IMPOSTORS:
+        if re.match(pattern, head, re.DOTALL):
+            raise WavError(path, f"this is no WAV file but {kind}", 0, remedy)
+    problem = f"this is no WAV file: it begins with {head[:4]!r}, not with b'RIFF'"
+    raise WavError(path, problem, 0, "Check that it is the file you mean.")
+
+
+def _fmt_and_data(path, found):
+    first = {chunk.id: chunk for chunk in reversed(found)}
+    for name, purpose in [("fmt ", "says how samples are coded"), ("data", "holds the samples")]:
+        if name not in first:
+            problem = f"there is no {name.strip()} chunk, which {purpose}"
+            raise WavError(path, problem, None, FETCH_AGAIN)
+    if first["data"].offset < first["fmt "].offset:
+        problem = "the data chunk comes before the fmt chunk"
+        raise WavError(path, problem, first["data"].offset, EXPORT_AGAIN)
+    return first["fmt "], first["data"]
+
+
+def _format(path, file, fmt, data):
+    file.seek(fmt.start)
+    content = file.read(min(fmt.size, 40))
+    needed = 40 if content[:2] == b"\xfe\xff" else 16
+    if len(content) < needed:
+        problem = f"the fmt chunk holds {len(content)} bytes where it needs {needed}"
+        raise WavError(path, problem, fmt.start, EXPORT_AGAIN)
+    extension = (None, None, None)
+    if needed == 40:
+        extension = struct.unpack_from("<HIH", content, 18)
+    return WavFormat(*struct.unpack_from("<HHIIHH", content), *extension, data.start, data.size)
+
+
+def _check_format(path, wav, start):
+    """Judge the fmt chunk whose content begins at byte `start`."""
+    if wav.channels == 0:
+        raise WavError(path, "the fmt chunk says 0 channels", start + 2, EXPORT_AGAIN)
+    if not 0 < wav.rate <= MAX_RATE:
+        problem = f"the fmt chunk says a rate of {wav.rate:,} Hz"
+        raise WavError(path, problem, start + 4, EXPORT_AGAIN)
+    expected = wav.channels * -(-wav.bits_per_sample // 8)
+    if wav.codec in (PCM, FLOAT, A_LAW, MU_LAW) and wav.block_align != expected:
+        problem = (
+            f"the fmt chunk says {wav.block_align:,} bytes a frame, yet {wav.channels:,} "
+            f"× {wav.bits_per_sample} bits take {expected:,}"
+        )
+        raise WavError(path, problem, start + 12, EXPORT_AGAIN)
+
+
+def _check_data(path, wav, available):
+    """Judge the data chunk, of whose bytes `available` are there."""
+    if wav.data_size == 0:
+        raise WavError(path, "the file holds no samples", wav.data_offset, "Record it again.")
+    if wav.data_size == UNKNOWN_SIZE > available:
+        problem = "a stream whose size was never filled in: the data chunk says 0xFFFFFFFF"
+        raise WavError(path, problem, wav.data_offset - 4, CONVERT)
+    if wav.data_size > available:
+        problem = f"the data chunk promises {wav.data_size:,} bytes and {available:,} are there"
+        raise WavError(path, problem, wav.data_offset, FETCH_AGAIN)
+    if wav.n_frames is not None and wav.data_size % wav.block_align:
+        problem = (
+            f"the data chunk's {wav.data_size:,} bytes are not a whole number of frames "
+            f"of {wav.block_align:,} bytes"
+        )
+        raise WavError(path, problem, wav.data_offset, FETCH_AGAIN)
+
+
+def _chunk_fields(file, chunk):
+    """Take apart what is there of a chunk, which may be less than it promises."""
+    yield _field(file, chunk.offset, "id", "4s", chunk.meaning)
+    yield _field(file, chunk.offset + 4, "size", "<I", "bytes in this chunk after this field")
+    file_size = os.fstat(file.fileno()).st_size
+    position, end = chunk.start, min(chunk.start + chunk.size, file_size)
+    for name, code, meaning in LAYOUTS.get(chunk.id, []):
+        if position + struct.calcsize(code) <= end:
+            yield _field(file, position, name, code, meaning)
+            position += struct.calcsize(code)
+    if position < end:
+        yield _content(file, position, end - position, "content", chunk.meaning)
+    if end < min(chunk.end, file_size):
+        yield _content(file, end, 1, "padding", "makes the size even")
+
+
+def _field(file, offset, name, code, meaning):
+    raw = _bytes(file, offset, struct.calcsize(code))
+    value = uuid.UUID(bytes_le=raw) if code == "16s" else struct.unpack(code, raw)[0]
+    if isinstance(value, bytes):
+        value = value.decode("ascii")
+    return Field(offset, len(raw), raw, name, value, meaning)
+
+
+def _content(file, offset, size, name, meaning):
+    return Field(offset, size, _bytes(file, offset, min(size, 16)), name, "", meaning)
+
+
+def _bytes(file, offset, size):
+    file.seek(offset)
+    return file.read(size)

@@ -1,0 +1,26 @@
+"""What the tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("DIGITLAB_SCALE", "smoke")
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def html():
+    """Return the folder of the rendered book."""
+    folder = Path(os.environ.get("DIGITLAB_HTML", ROOT / "_build/smoke/_build/html"))
+    if not (folder / "index.html").exists():
+        pytest.skip(f"no rendered book in {folder}; `make test` builds it, or set DIGITLAB_HTML")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def page_files(html):
+    """Return the book's pages: every HTML file but the theme's own and the redirect at the root."""
+    pages = (path for path in sorted(html.rglob("*.html")) if "_static" not in path.parts)
+    return [path for path in pages if path != html / "index.html"]

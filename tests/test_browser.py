@@ -1,0 +1,101 @@
+"""The rendered book in a real browser: wide and phone-sized, with the network watched."""
+
+import functools
+import http.server
+import re
+import shutil
+import threading
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        pytest.skip("no Chromium or Chrome on this machine")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_api.sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=path, args=flags)
+
+
+@pytest.fixture(scope="module")
+def site(html):
+    """Serve the book on a free port of this machine and return its address."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    handler = functools.partial(Quiet, directory=html)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def addresses(html, page_files, site):
+    return [site + path.relative_to(html).as_posix() for path in page_files]
+
+
+def open_page(browser, address, width=1400):
+    """Open a page in a context of its own; collect what goes wrong in `page.troubles`."""
+    page = browser.new_context(viewport={"width": width, "height": 844}).new_page()
+    page.troubles = troubles = []
+    ours = (address[: address.index("/", 8)], "data:", "blob:")
+    page.on("request", lambda r: r.url.startswith(ours) or troubles.append(f"foreign: {r.url}"))
+    page.on("response", lambda r: r.ok or r.status == 304 or troubles.append(f"{r.status} {r.url}"))
+    page.on("requestfailed", lambda r: troubles.append(f"failed: {r.url[:80]}"))
+    page.on("console", lambda m: m.type == "error" and troubles.append(m.text))
+    page.on("pageerror", lambda e: troubles.append(str(e)))
+    page.goto(address, wait_until="load")
+    if page.locator(".math").count():
+        page.wait_for_selector("mjx-container", state="attached", timeout=20_000)
+    page.wait_for_load_state("networkidle")
+    return page
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_pages_keep_to_themselves(browser, addresses, width):
+    troubles = []
+    for address in addresses:
+        page = open_page(browser, address, width)
+        troubles += [f"{address}: {trouble}" for trouble in page.troubles]
+        bad = page.locator(".math:not(:has(mjx-container)), mjx-merror, mjx-mtext[style*=red]")
+        troubles += [f"{address}: formula not typeset: {text}" for text in bad.all_inner_texts()]
+        wide, seen = page.evaluate("(({scrollWidth: w, clientWidth: c}) => [w, c])(document.body)")
+        if wide > seen:
+            troubles.append(f"{address}: {wide} pixels wide in a window of {seen}")
+        page.context.close()
+    assert not troubles
+
+
+def presses(page, target, inside):
+    """Open and close a fold from the keyboard, once with each key that a reader may try."""
+    for key in ("Enter", "Space"):
+        assert not inside.is_visible()
+        target.focus()
+        page.keyboard.press(key)
+        inside.wait_for(state="visible", timeout=5000)
+        page.keyboard.press(key)
+        inside.wait_for(state="hidden", timeout=5000)
+
+
+def test_chapters_work_from_the_keyboard(browser, addresses):
+    """The first solution and the first option open and close; the first player holds sound."""
+    chapters = [address for address in addresses if re.search(r"/\d\d_", address)]
+    for address in chapters:
+        page = open_page(browser, address)
+        solution = page.locator(".solution").first
+        presses(page, solution.locator("button.toggle-button"), solution.locator(".cell").first)
+        option = page.locator("details.sd-dropdown").first
+        presses(page, option.locator("summary"), option.locator("p").first)
+        if page.locator("audio").count():
+            page.locator("audio").first.focus()
+            assert page.evaluate("document.activeElement.tagName") == "AUDIO"
+            page.wait_for_function("document.querySelector('audio').duration > 0", timeout=5000)
+        page.context.close()

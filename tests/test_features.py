@@ -1,0 +1,121 @@
+"""The features are kymatio's, as K2 defines them; they are computed once and refuse nonsense."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from digitlab import features
+
+
+@pytest.fixture
+def clips():
+    return np.random.default_rng(0).standard_normal((5, 8192)).astype(np.float32)
+
+
+@pytest.fixture
+def empty_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("DIGITLAB_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def test_it_is_the_published_definition(clips, empty_cache):
+    from kymatio import Scattering1D
+
+    coefficients = Scattering1D(J=8, shape=8192, Q=12, frontend="numpy")(clips.astype(float))
+    published = np.log(np.abs(coefficients[:, 1:, :]) + 1e-6).mean(axis=-1)
+    ours = features.log_scattering(clips)
+    assert ours.shape == (5, 336)
+    assert ours.dtype == np.float32
+    assert np.abs(ours - published).max() < 1e-3
+
+
+def test_numpy_and_pytorch_agree(clips):
+    numpy = features._log_scattering(clips, 8, 12, "numpy")
+    assert np.abs(numpy - features._log_scattering(clips, 8, 12, "cpu")).max() < 1e-3
+
+
+def test_the_size_of_the_batches_does_not_matter(clips, monkeypatch):
+    whole = features._log_scattering(clips, 6, 4, "cpu")
+    monkeypatch.setattr(features, "BATCH", 2)
+    assert np.allclose(whole, features._log_scattering(clips, 6, 4, "cpu"), atol=1e-4)
+
+
+def test_the_second_time_nothing_is_computed(clips, empty_cache, monkeypatch):
+    assert not features.is_cached(clips)
+    first = features.log_scattering(clips)
+    assert features.is_cached(clips)
+    monkeypatch.setattr(features, "_scatterer", None)
+    assert np.array_equal(features.log_scattering(clips), first)
+
+
+@pytest.mark.parametrize("change", [lambda x: x * 0.999, lambda x: x[::-1], lambda x: x[:4]])
+def test_other_clips_are_other_features(clips, empty_cache, change):
+    features.log_scattering(clips)
+    assert not features.is_cached(change(clips))
+    assert not features.is_cached(clips, Q=8)
+
+
+def test_silence_has_the_smallest_features_there_are():
+    assert np.allclose(features.log_scattering(np.zeros((1, 8192))), np.log(1e-6), atol=1e-3)
+
+
+def test_a_shift_by_a_few_milliseconds_changes_little(clips):
+    word = np.pad(clips[:1, :3000], ((0, 0), (2000, 3192)))
+    shifted = np.roll(word, 80, axis=1)
+    change = np.abs(features.log_scattering(shifted) - features.log_scattering(word)).mean()
+    assert (
+        change
+        < 0.05
+        < np.abs(features.log_scattering(clips[1:2]) - features.log_scattering(word)).mean()
+    )
+
+
+@pytest.mark.parametrize(
+    "waveforms, words",
+    [
+        (np.zeros(8192), "n_clips, n_samples"),
+        (np.zeros((2, 100)), "shorter than the averaging scale"),
+        (np.full((2, 8192), np.nan), "clip 0 holds NaN"),
+    ],
+)
+def test_nonsense_is_refused(waveforms, words):
+    with pytest.raises(ValueError, match=words):
+        features.log_scattering(waveforms)
+
+
+def test_memory_stays_bounded():
+    """400 clips in one go would take over 4 GB; in batches they take no more than 64."""
+    code = """
+import resource, numpy as np
+from digitlab import features
+peaks = []
+for n in (64, 400):
+    features._log_scattering(np.zeros((n, 8192), np.float32), 8, 12, "cpu")
+    peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(*peaks)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    few, many = map(float, run.stdout.split())
+    assert many < 1500
+    assert many - few < 100
+
+
+def test_paths_and_filters_describe_the_coefficients():
+    paths = features.scattering_paths()
+    frequencies, wavelets, average = features.filter_bank()
+    assert len(paths) == features.scattering(np.zeros((1, 8192))).shape[1]
+    first = paths["first"][paths["order"] == 1]
+    peaks = frequencies[wavelets.argmax(axis=1)]
+    assert np.abs(peaks - first).max() < 2e-4
+    assert (np.diff(first) < 0).all()
+    assert average.argmax() == 0
+
+
+def test_a_tone_lights_the_wavelet_of_its_frequency():
+    paths = features.scattering_paths()
+    order_1 = paths["order"] == 1
+    tone = np.sin(2 * np.pi * 0.1 * np.arange(8192))[None]
+    loudest = features.scattering(tone)[0][order_1].mean(axis=1).argmax()
+    assert abs(paths["first"][order_1][loudest] - 0.1) < 0.005

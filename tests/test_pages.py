@@ -1,0 +1,151 @@
+"""The rendered book, read as files: links, figures, words for pictures and sounds, no strangers."""
+
+import itertools
+import re
+from urllib.parse import unquote, urljoin, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup
+
+REQUESTS = "script[src], img[src], audio[src], video[src], source[src], iframe[src], link[href]"
+FOREIGN = re.compile(r"(?:https?:)?//", re.I)
+CSS_URL = re.compile(r"(?:url\(|@import\s+(?!url))\s*[\"']?([^\"')\s;]+)")
+UNRENDERED = re.compile(r"(:::|```)\s*\{|\{(numref|cite|cite:\w|ref|term|eq)\}`")
+
+
+@pytest.fixture(scope="session")
+def pages(html, page_files):
+    """Return {page's path in the book: its soup}."""
+    return {
+        path.relative_to(html).as_posix(): BeautifulSoup(path.read_text("utf-8"), "html.parser")
+        for path in page_files
+    }
+
+
+def address(tag):
+    return tag.get("src") or tag.get("href")
+
+
+def everywhere(pages, selector):
+    """Yield (page, tag) for every tag that the CSS selector finds."""
+    return ((page, tag) for page, soup in pages.items() for tag in soup.select(selector))
+
+
+def test_links_lead_somewhere(html, pages):
+    broken = []
+    ids = {page: {tag["id"] for tag in soup.select("[id]")} for page, soup in pages.items()}
+    redirect = re.search(r"url=([^\"]+)", (html / "index.html").read_text("utf-8"))
+    assert (html / redirect[1]).is_file()
+    for page, tag in everywhere(pages, f"a[href], {REQUESTS}"):
+        if FOREIGN.match(address(tag)) or re.match("mailto:|data:", address(tag)):
+            continue
+        link = urlsplit(urljoin(page, address(tag)))
+        path, anchor = unquote(link.path) or page, unquote(link.fragment)
+        if not (html / path).is_file() or (anchor and path in ids and anchor not in ids[path]):
+            broken.append(f"{page}: {address(tag)}")
+    assert not broken
+
+
+def test_nothing_comes_from_a_foreign_server(html, pages):
+    strangers = [
+        f"{page}: {address(tag)}"
+        for page, tag in everywhere(pages, REQUESTS)
+        if FOREIGN.match(address(tag))
+    ]
+    for sheet in html.glob("_static/**/*.css"):
+        for url in CSS_URL.findall(sheet.read_text("utf-8")):
+            if FOREIGN.match(url):
+                strangers.append(f"{sheet.name}: {url}")
+    for page, tag in everywhere(pages, "style, [style]"):
+        for url in CSS_URL.findall(tag.get("style") or tag.text):
+            if FOREIGN.match(url):
+                strangers.append(f"{page}: {url}")
+    assert not strangers
+
+
+def test_style_sheets_find_their_files(html, pages):
+    sheets = {urljoin(page, tag["href"]) for page, tag in everywhere(pages, "link[rel=stylesheet]")}
+    missing = []
+    for sheet in {urlsplit(sheet).path for sheet in sheets}:
+        for url in CSS_URL.findall((html / sheet).read_text("utf-8")):
+            if not re.match("data:|#", url):
+                path = (html / sheet).parent / unquote(urlsplit(url).path)
+                missing += [] if path.is_file() else [f"{sheet}: {url}"]
+    assert not missing
+
+
+def test_pictures_have_words(pages):
+    """A file's name, which Sphinx puts where nothing was written, is no description."""
+    silent = [
+        f"{page}: {tag['src']}"
+        for page, tag in everywhere(pages, "img")
+        if not tag.get("alt", "").strip() or re.search(r"\.(png|svg|jpe?g|gif)$", tag["alt"])
+    ]
+    assert not silent
+
+
+def test_figures_have_a_number_and_a_caption(pages):
+    bare = [
+        f"{page}: {figure.get('id')}"
+        for page, figure in everywhere(pages, "article figure:not(.player)")
+        if not figure.select_one(".caption-number")
+        or not figure.select_one(".caption-text").get_text(strip=True)
+    ]
+    bare += [
+        f"{page}: {image['src']}"
+        for page, image in everywhere(pages, ".cell_output img")
+        if not image.find_parent("figure")
+    ]
+    assert not bare
+
+
+def test_players_have_a_label_and_a_caption(pages):
+    bare = []
+    for page, audio in everywhere(pages, "audio"):
+        figure = audio.find_parent("figure")
+        caption = figure and figure.find("figcaption")
+        if not (audio.get("aria-label") and caption and caption.get_text(strip=True)):
+            bare.append(f"{page}: {audio.get('aria-label') or 'a player without a label'}")
+    assert not bare
+
+
+def test_no_cell_failed_or_chatters(pages):
+    wrong = [page for page, _ in everywhere(pages, ".output.traceback, .output.stderr")]
+    wrong += [page for page, soup in pages.items() if "Traceback (most recent call" in soup.text]
+    assert not wrong
+
+
+def test_everything_was_rendered(pages):
+    raw = []
+    for page, article in everywhere(pages, "article"):
+        prose = "".join(t for t in article.find_all(string=True) if not t.find_parent("pre"))
+        raw += [f"{page}: {match[0]}" for match in UNRENDERED.finditer(prose)]
+    assert not raw
+
+
+def test_one_search(pages):
+    for page, soup in pages.items():
+        assert len(soup.select(".search-button__button")) == 1, page
+        fields = soup.select("input[type=search]")
+        assert len(fields) == (2 if page == "search.html" else 1), page  # it has one of its own
+
+
+def test_title_and_language(pages):
+    for page, soup in pages.items():
+        assert soup.html.get("lang") == "en", page
+        assert soup.title.text.strip() and "<no title>" not in soup.title.text, page
+
+
+def test_headings_go_down_step_by_step(pages):
+    for page, article in everywhere(pages, "article"):
+        levels = [int(h.name[1]) for h in article.select("h1, h2, h3, h4, h5, h6")]
+        assert levels[:1] == [1] and levels.count(1) == 1, page
+        steps = itertools.pairwise(levels)
+        assert all(after <= before + 1 for before, after in steps), f"{page}: {levels}"
+
+
+def test_pages_are_small(html, pages):
+    for page, soup in pages.items():
+        files = {urlsplit(urljoin(page, tag["src"])).path for tag in soup.select("img[src]")}
+        sizes = [(html / name).stat().st_size for name in files if (html / name).is_file()]
+        assert (html / page).stat().st_size + sum(sizes) < 4e6, page

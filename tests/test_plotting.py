@@ -1,0 +1,77 @@
+"""A picture goes where it is asked to go, is labelled, and shows the numbers it was given."""
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+
+from digitlab import features, plotting
+from digitlab.training import History
+
+FREQUENCIES = np.geomspace(3900, 20, 76)
+TABLE = pd.DataFrame(
+    {"accuracy": [0.4, 1.0], "low": [0.3, 0.9], "high": [0.5, 1.0]}, index=["anna", "ben"]
+)
+HISTORY = History(loss=[2.0, 0.5], accuracy=[0.5, 0.9])
+PLOTTERS = {
+    "waveform": lambda ax: plotting.waveform(np.sin(np.arange(800)), 8000, ax=ax),
+    "filter_bank": lambda ax: plotting.filter_bank(*features.filter_bank(), 8000, ax=ax),
+    "scattering": lambda ax: plotting.scattering(np.ones((76, 32)), FREQUENCIES, 1.0, ax=ax),
+    "confusion": lambda ax: plotting.confusion(np.eye(10, dtype=int), tuple("0123456789"), ax=ax),
+    "learning_curve": lambda ax: plotting.learning_curve(HISTORY, ax=ax),
+    "accuracies": lambda ax: plotting.accuracies(TABLE, ax=ax),
+}
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+@pytest.mark.parametrize("plot", PLOTTERS.values(), ids=PLOTTERS)
+def test_it_draws_where_it_is_told_and_returns_it(plot):
+    _, ax = plt.subplots()
+    assert plot(ax) is ax
+    assert plt.get_fignums() == [1]
+    assert plot(None).figure.number == 2
+
+
+@pytest.mark.parametrize("plot", PLOTTERS.values(), ids=PLOTTERS)
+def test_its_axes_are_labelled(plot):
+    ax = plot(None)
+    assert ax.get_xlabel()
+    assert ax.get_ylabel() or [label.get_text() for label in ax.get_yticklabels()] == list(
+        TABLE.index
+    )
+
+
+def test_a_waveform_is_drawn_against_seconds():
+    ax = plotting.waveform(np.sin(np.arange(800)), 8000)
+    assert ax.get_xlim() == (0, 0.1)
+    assert np.allclose(ax.lines[0].get_ydata(), np.sin(np.arange(800)))
+
+
+def test_a_confusion_matrix_shows_its_counts_and_names_the_digits_from_0():
+    counts = np.diag(np.arange(1, 11))
+    counts[3, 5] = 4
+    ax = plotting.confusion(counts, tuple("0123456789"))
+    assert [label.get_text() for label in ax.get_xticklabels()] == list("0123456789")
+    assert sorted(int(text.get_text()) for text in ax.texts if text.get_text()) == sorted(
+        [*range(1, 11), 4]
+    )
+    assert "said" in ax.get_ylabel() and "heard" in ax.get_xlabel()
+
+
+def test_a_class_that_nobody_said_does_not_break_the_matrix():
+    plotting.confusion(np.zeros((3, 3), int), ("a", "b", "c")).figure.canvas.draw()
+
+
+def test_curves_can_be_told_apart_without_colour():
+    ax = plotting.learning_curve(HISTORY)
+    [other] = [axes for axes in ax.figure.axes if axes is not ax]
+    assert ax.lines[0].get_linestyle() != other.lines[0].get_linestyle()

@@ -1,0 +1,332 @@
+"""What a user relies on when a WAV file is taken apart or refused."""
+
+import doctest
+import pickle
+import struct
+
+import pytest
+
+from digitlab import riff
+
+
+def chunk(name, content=b"", size=None):
+    size = len(content) if size is None else size
+    return name + struct.pack("<I", size) + content + b"\0" * (len(content) % 2)
+
+
+def wav(*chunks, name=b"RIFF", form=b"WAVE", size=None):
+    body = form + b"".join(chunks)
+    return name + struct.pack("<I", len(body) if size is None else size) + body
+
+
+def fmt(code=1, channels=1, rate=8000, bits=16, block_align=None, extension=b""):
+    if block_align is None:
+        block_align = channels * bits // 8
+    fields = (code, channels, rate, rate * block_align % 2**32, block_align, bits)
+    return chunk(b"fmt ", struct.pack("<HHIIHH", *fields) + extension)
+
+
+def extensible(code, bits, channels=1, valid_bits=None, block_align=None):
+    guid = struct.pack("<H", code) + bytes.fromhex("000000001000800000aa00389b71")
+    extension = struct.pack("<HHI", 22, valid_bits or bits, 0) + guid
+    return fmt(0xFFFE, channels, bits=bits, block_align=block_align, extension=extension)
+
+
+def ds64(data_size):
+    return chunk(b"ds64", struct.pack("<QQQI", 0, data_size, data_size // 2, 0))
+
+
+DATA = chunk(b"data", bytes(range(8)))
+STREAM = chunk(b"data", bytes(8), size=0xFFFFFFFF)
+
+BAD = {
+    # name: (content, words of the message, byte)
+    "empty": (b"", "the file is empty", 0),
+    "zero bytes": (bytes(500), "a run of zero bytes", 0),
+    "text": (b"0.1, 0.2, 0.3\n", "a text file", 0),
+    "accented text": ("l'été, près d'ici\n".encode(), "a text file", 0),
+    "web page": (b"\n<!DOCTYPE html><html><body>404</body>", "a web page", 0),
+    "web page without doctype": (b"<HTML><body>Sign in</body>", "a web page", 0),
+    "Git LFS pointer": (b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull", 0),
+    "FLAC": (b"fLaC\0\0\0\x22" + bytes(60), "a FLAC file", 0),
+    "Ogg": (b"OggS\0\2" + bytes(60), "an Ogg file", 0),
+    "MP3 with tags": (b"ID3\3\0\0" + bytes(60), "an MP3 file", 0),
+    "MP3 without tags": (b"\xff\xfb\x90\x64" + bytes(60), "an MP3 file", 0),
+    "AIFF": (b"FORM\0\0\0\x40AIFFCOMM" + bytes(60), "an AIFF file", 0),
+    "AIFF whose size holds a line feed": (b"FORM\0\0\n\nAIFC" + bytes(60), "an AIFF file", 0),
+    "M4A": (b"\0\0\0\x20ftypM4A " + bytes(60), "an MP4 or M4A file", 0),
+    "WebM": (b"\x1aE\xdf\xa3\x9f" + bytes(60), "a WebM file", 0),
+    "big-endian": (b"RIFX\0\0\0\x24WAVEfmt " + bytes(60), "big-endian", 0),
+    "Wave64": (b"riff\x2e\x91\xcf\x11" + bytes(60), "a Wave64 file", 0),
+    "AU": (b".snd\0\0\0\x18" + bytes(60), "an AU file", 0),
+    "zip": (b"PK\x03\x04\x14" + bytes(60), "a compressed archive", 0),
+    "gzip": (b"\x1f\x8b\x08\0" + bytes(60), "a compressed archive", 0),
+    "no known format": (b"\x07\x93\0\1" + bytes(60), r"begins with b'\x07\x93\x00\x01'", 0),
+    "cut inside RIFF": (b"RIF", "ends inside its header", 3),
+    "cut inside the first twelve bytes": (wav()[:10], "ends inside its header", 10),
+    "an AVI film": (wav(form=b"AVI "), "not of the form WAVE but b'AVI '", 8),
+    "no chunks": (wav(), "no fmt chunk", None),
+    "no fmt": (wav(DATA), "no fmt chunk", None),
+    "no data": (wav(fmt()), "no data chunk", None),
+    "data before fmt": (wav(DATA, fmt()), "data chunk comes before the fmt chunk", 12),
+    "cut inside a chunk's header": (wav(fmt(), DATA)[:41], "inside the header of a chunk", 36),
+    "no chunk where one should be": (wav(fmt(), bytes(50)), "none does", 36),
+    "fmt too short": (wav(chunk(b"fmt ", bytes(14)), DATA), "14 bytes where it needs 16", 20),
+    "fmt cut": (wav(fmt())[:30], "no data chunk", None),
+    "fmt without its extension": (
+        wav(fmt(0xFFFE, extension=bytes(2)), DATA),
+        "18 bytes where it needs 40",
+        20,
+    ),
+    "zero channels": (wav(fmt(channels=0), DATA), "0 channels", 22),
+    "zero rate": (wav(fmt(rate=0), DATA), "a rate of 0 Hz", 24),
+    "rate of 4 GHz": (wav(fmt(rate=4_000_000_000), DATA), "4,000,000,000 Hz", 24),
+    "block align too large": (
+        wav(fmt(block_align=4), DATA),
+        "4 bytes a frame, yet 1 × 16 bits take 2",
+        32,
+    ),
+    "block align of zero": (wav(fmt(block_align=0), DATA), "0 bytes a frame", 32),
+    "extensible block align": (
+        wav(extensible(1, 24, block_align=5), DATA),
+        "5 bytes a frame, yet 1 × 24 bits take 3",
+        32,
+    ),
+    "data cut": (
+        wav(fmt(), chunk(b"data", bytes(1200), size=4000)),
+        "promises 4,000 bytes and 1,200 are there",
+        44,
+    ),
+    "data gone": (wav(fmt(), chunk(b"data", size=8)), "8 bytes and 0 are there", 44),
+    "data cut behind other chunks": (
+        wav(chunk(b"JUNK", b"odd"), fmt(), chunk(b"data", bytes(2), size=4)),
+        "promises 4 bytes and 2 are there",
+        56,
+    ),
+    "a chunk beyond the end": (wav(fmt(), chunk(b"LIST", size=900), DATA), "no data chunk", None),
+    "stream": (wav(fmt(), STREAM), "0xFFFFFFFF", 40),
+    "RF64 without sizes": (wav(fmt(), STREAM, name=b"RF64"), "0xFFFFFFFF", 40),
+    "RF64 that promises too much": (
+        wav(ds64(5_000_000_000), fmt(), STREAM, name=b"RF64"),
+        "promises 5,000,000,000 bytes and 8 are there",
+        80,
+    ),
+    "RF64 that promises beyond all disks": (
+        wav(ds64(2**64 - 2), fmt(), STREAM, name=b"RF64"),
+        "and 8 are there",
+        80,
+    ),
+    "half a frame": (
+        wav(fmt(channels=2), chunk(b"data", bytes(6))),
+        "6 bytes are not a whole number of frames of 4 bytes",
+        44,
+    ),
+    "no samples": (wav(fmt(), chunk(b"data")), "holds no samples", 44),
+}
+
+
+@pytest.fixture
+def store(tmp_path):
+    def store(content):
+        path = tmp_path / "7_theo_3.wav"
+        path.write_bytes(content)
+        return path
+
+    return store
+
+
+@pytest.mark.parametrize(("content", "words", "byte"), BAD.values(), ids=BAD)
+def test_bad_file_is_named_with_fault_byte_and_remedy(store, content, words, byte):
+    path = store(content)
+    with pytest.raises(riff.WavError) as caught:
+        riff.check(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert words in message
+    assert caught.value.byte == byte
+    assert ("(byte" in message) == (byte is not None)
+    assert message.endswith(f". {caught.value.remedy}") and len(caught.value.remedy) > 10
+
+
+def test_every_cut_of_a_good_file_is_refused(store):
+    content = wav(fmt(), DATA)
+    riff.check(store(content))
+    for length in range(len(content)):
+        with pytest.raises(riff.WavError):
+            riff.check(store(content[:length]))
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(riff.WavError, match=r"no such file.*Check the name"):
+        riff.check(tmp_path / "gone.wav")
+
+
+def test_file_used_as_folder(store):
+    with pytest.raises(riff.WavError, match="no such file"):
+        riff.check(store(b"x") / "inside.wav")
+
+
+def test_folder(tmp_path):
+    with pytest.raises(riff.WavError, match="this is a folder"):
+        riff.check(tmp_path)
+
+
+def test_no_permission(store, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    path = store(wav(fmt(), DATA))
+    monkeypatch.setattr(riff, "open", refuse, raising=False)  # root may read every real file
+    with pytest.raises(riff.WavError, match=r"may not read.*Change its permissions"):
+        riff.check(path)
+
+
+def test_other_failures_of_the_disk_are_told(store, monkeypatch):
+    def fail(*_):
+        raise OSError(5, "Input/output error")
+
+    path = store(wav(fmt(), DATA))
+    monkeypatch.setattr(riff, "open", fail, raising=False)
+    with pytest.raises(riff.WavError, match="Input/output error"):
+        riff.check(path)
+
+
+def test_error_survives_the_way_back_from_another_process():
+    error = riff.WavError("a.wav", "it ends early", 44, "Copy it again.")
+    again = pickle.loads(pickle.dumps(error))
+    assert str(again) == str(error) == "a.wav: it ends early (byte 44). Copy it again."
+    assert (again.path, again.problem, again.byte, again.remedy) == error.args
+    assert isinstance(error, ValueError)
+
+
+def test_chunks_before_and_after_the_samples_are_kept(store):
+    path = store(wav(chunk(b"JUNK", b"odd"), fmt(), DATA, chunk(b"LIST", b"INFO"), chunk(b"who?")))
+    found = riff.chunks(path)
+    assert [(one.id, one.offset, one.size) for one in found] == [
+        ("JUNK", 12, 3),
+        ("fmt ", 24, 16),
+        ("data", 48, 8),
+        ("LIST", 64, 4),
+        ("who?", 76, 0),
+    ]
+    assert found[2].start == 56
+    assert found[2].meaning == "the samples" and "unknown" in found[4].meaning
+
+
+@pytest.mark.parametrize("after", [b"\0", b"\0" * 100, b"LIS", b"LIST\xff\xff\0\0half"])
+def test_what_follows_whole_samples_does_no_harm(store, after):
+    path = store(wav(fmt(), DATA) + after)
+    assert riff.check(path).n_frames == 4
+    assert riff.chunks(path)[1].id == "data"
+
+
+@pytest.mark.parametrize("size", [0, 4, 1000, 0xFFFFFFFF])
+def test_wrong_size_in_the_first_twelve_bytes_is_forgiven(store, size):
+    assert riff.check(store(wav(fmt(), DATA, size=size))).data_size == 8
+
+
+def test_missing_last_pad_byte_is_forgiven(store):
+    content = wav(fmt(bits=8), chunk(b"data", b"odd"))
+    assert riff.check(store(content)).n_frames == 3
+    assert riff.check(store(content[:-1])).n_frames == 3
+
+
+def test_sizes_may_look_like_line_feeds(store):
+    assert riff.check(store(wav(fmt(), chunk(b"data", bytes(10))))).n_frames == 5
+
+
+def test_first_of_two_chunks_counts(store):
+    path = store(wav(fmt(rate=8000), fmt(rate=16000), DATA, chunk(b"data", bytes(2))))
+    found = riff.check(path)
+    assert (found.rate, found.n_frames) == (8000, 4)
+
+
+def test_twelve_bits_take_two_bytes(store):
+    assert riff.check(store(wav(fmt(bits=12, block_align=2), DATA))).n_frames == 4
+
+
+def test_rf64_takes_its_size_from_ds64(store):
+    path = store(wav(ds64(8), fmt(), STREAM, name=b"RF64", size=0xFFFFFFFF))
+    assert [one.id for one in riff.chunks(path)] == ["ds64", "fmt ", "data"]
+    assert riff.check(path).n_frames == 4
+
+
+def test_format_gives_every_field(store):
+    path = store(wav(fmt(channels=2, rate=44100), DATA))
+    assert riff.wav_format(path) == riff.WavFormat(
+        code=1,
+        channels=2,
+        rate=44100,
+        byte_rate=176400,
+        block_align=4,
+        bits_per_sample=16,
+        valid_bits=None,
+        channel_mask=None,
+        sub_format=None,
+        data_offset=44,
+        data_size=8,
+    )
+    assert riff.wav_format(path).name == "PCM"
+    assert riff.wav_format(path).duration == 2 / 44100
+
+
+def test_extensible_format_names_what_it_extends(store):
+    found = riff.check(store(wav(extensible(3, bits=32, valid_bits=24), DATA)))
+    assert (found.code, found.sub_format, found.codec, found.name) == (65534, 3, 3, "IEEE float")
+    assert (found.valid_bits, found.channel_mask, found.n_frames) == (24, 0, 2)
+
+
+def test_compressed_format_is_named_and_its_frames_are_unknown(store):
+    found = riff.check(store(wav(fmt(0x55, bits=0, block_align=1), DATA)))
+    assert (found.name, found.n_frames, found.duration) == ("MP3", None, None)
+    found = riff.check(store(wav(fmt(0x1234, bits=4, block_align=1), DATA)))
+    assert found.name == "unknown codec 0x1234"
+
+
+def test_formats_can_be_looked_at_before_they_are_judged(store):
+    found = riff.wav_format(store(wav(fmt(rate=0, block_align=0), DATA)))
+    assert (found.rate, found.n_frames, found.duration) == (0, None, None)
+    assert riff.wav_format(store(wav(fmt(rate=0), DATA))).duration is None
+
+
+def test_fields_cover_every_byte_once(store):
+    content = wav(
+        ds64(6), extensible(1, 16), chunk(b"fact", bytes(4)), chunk(b"JUNK", bytes(99)), DATA
+    )
+    rows = riff.fields(store(content))
+    position = 0
+    for row in rows:
+        assert row.offset == position, row
+        assert row.raw == content[position : position + min(row.size, 16)], row
+        assert row.meaning and len(row.raw) == min(row.size, 16)
+        position += row.size
+    assert position == len(content)
+    values = {row.name: row.value for row in rows}
+    assert (values["rate"], values["byte rate"], values["valid bits"]) == (8000, 16000, 16)
+    assert str(values["sub-format"]) == "00000001-0000-0010-8000-00aa00389b71"
+    assert values["frames"] == 0 and values["data size"] == 6
+
+
+@pytest.mark.parametrize("length", range(44, 53))
+def test_a_cut_file_can_be_described(store, length):
+    rows = riff.fields(store(wav(fmt(), DATA)[:length]))
+    assert rows[-1].offset + rows[-1].size == length
+
+
+@pytest.mark.parametrize("length", range(20, 36))
+def test_a_header_cut_inside_fmt_can_be_described(store, length):
+    rows = riff.fields(store(wav(fmt())[:length]))
+    assert rows[-1].offset + rows[-1].size == length
+
+
+def test_description_is_a_table(store):
+    lines = riff.describe(store(wav(fmt(), DATA))).splitlines()
+    assert lines[0].split() == ["byte", "size", "in", "hex", "field", "value", "meaning"]
+    assert lines[8].split(maxsplit=8)[:8] == ["24", "4", "40", "1f", "00", "00", "rate", "8000"]
+    assert len(lines) == 1 + 3 + 2 + 6 + 2 + 1
+    assert lines[8].index("rate") == lines[9].index("byte rate")
+
+
+def test_examples():
+    failed, attempted = doctest.testmod(riff)
+    assert attempted > 10 and failed == 0
