@@ -47,5 +47,6 @@ $(BUILT)/fresh: .venv/installed $(PACKAGE) $(BUILT)/data
 	touch $@
 
 $(PAGE): $(BUILT)/fresh $(BOOK)
+	rm -rf $(BUILT)/_build/html # no page outlives its chapter
 	DIGITLAB_SCALE=$(SCALE) $(BIN)/jupyter-book build -W --keep-going --path-output $(BUILT) .
 	@touch $@

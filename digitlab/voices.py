@@ -50,6 +50,7 @@ __all__ = [
 
 RENDER_RATE = 48_000  # Hz; everything is synthesised at this rate
 FRAME = 240  # samples: the mouth gets new orders every 5 ms, as in Klatt (1980)
+SHORTEST, LONGEST = 12_480, 42_720  # samples: every recording lasts from 0.26 to 0.89 s
 FRAMES_PER_SECOND = RENDER_RATE / FRAME
 
 # ------------------------------------------------------------------------------------ what to say
@@ -102,34 +103,34 @@ def _voiceless(*formants_and_seconds, **others):
     return Phoneme(*formants_and_seconds, voicing=0, damping=2, **others)
 
 
-# Vowels: means of men, Hillenbrand et al. (1995), "Acoustic characteristics of American English
-# vowels", JASA 97; "ao" and "uh": Peterson & Barney (1952), "Control methods used in a study of the
-# vowels", JASA 24. Consonants start from Klatt (1980), table III. Levels, durations and the sounds
-# on the way between two vowels ("j", "ux") are set against spectra of real digits. The names are
-# ARPABET's where it has one. A plosive is a closure ("tcl") and a burst ("t"); "rr" is a continental
-# r, made in the throat.
+# Formants of a man. Vowels: "iy", "aa" and "uw" (mean of its way) from Klatt (1980), table II; "ao"
+# and "uh" from Peterson & Barney (1952), "Control methods used in a study of the vowels", JASA 24;
+# "ih", "e", "eh", "ah", "o" from Hillenbrand et al. (1995), "Acoustic characteristics of American
+# English vowels", JASA 97. Consonants start from Klatt's table III. Levels, durations and the ways
+# between vowels ("j", "ux") are set against spectra of real digits. A plosive is a closure ("tcl")
+# and a burst ("t"); "rr" is an r made in the throat; else the names are ARPABET's.
 PHONEMES = {
-    "iy": Phoneme(342, 2322, 3000, 0.170),
-    "ih": Phoneme(427, 2034, 2684, 0.090),
-    "e": Phoneme(476, 2089, 2691, 0.120),
+    "iy": Phoneme(300, 2070, 2980, 0.170),
+    "ih": Phoneme(427, 2034, 2684, 0.080),
+    "e": Phoneme(476, 2089, 2691, 0.140),
     "eh": Phoneme(580, 1799, 2605, 0.120),
-    "aa": Phoneme(768, 1333, 2522, 0.100),
+    "aa": Phoneme(700, 1220, 2600, 0.110),
     "ah": Phoneme(623, 1200, 2550, 0.150),
-    "ao": Phoneme(570, 840, 2410, 0.170),
-    "o": Phoneme(497, 910, 2459, 0.130),
+    "ao": Phoneme(570, 840, 2410, 0.200),
+    "o": Phoneme(497, 910, 2459, 0.165),
     "uh": Phoneme(440, 1020, 2240, 0.100),
-    "uw": Phoneme(378, 997, 2343, 0.140),
+    "uw": Phoneme(320, 1050, 2200, 0.140),
     "ux": Phoneme(330, 1750, 2300, 0.080),
     "ax": Phoneme(500, 1400, 2450, 0.070, voicing=58),
     "j": Phoneme(390, 2150, 2750, 0.120),
     "r": Phoneme(370, 1280, 1750, 0.055, voicing=58),
     "rr": Phoneme(420, 1300, 2300, 0.060, voicing=58, frication=20, hiss=3000),
     "w": Phoneme(360, 720, 2200, 0.055, voicing=58),
-    "n": Phoneme(480, 1600, 2550, 0.090, voicing=56, nasality=1, damping=1.5),
-    "v": Phoneme(350, 1400, 2300, 0.060, 54, aspiration=30, frication=36, hiss_width=8000),
+    "n": Phoneme(480, 1600, 2550, 0.100, voicing=56, nasality=1, damping=1.5),
+    "v": Phoneme(320, 1150, 2150, 0.065, 54, aspiration=30, frication=36, hiss_width=8000),
     "z": Phoneme(260, 1390, 2530, 0.080, 50, aspiration=20, frication=48),
-    "f": _voiceless(340, 1100, 2080, 0.090, aspiration=36, frication=42, hiss_width=8000),
-    "th": _voiceless(320, 1290, 2540, 0.070, aspiration=36, frication=42, hiss_width=7000),
+    "f": _voiceless(340, 1100, 2080, 0.090, aspiration=30, frication=38, hiss_width=8000),
+    "th": _voiceless(320, 1290, 2540, 0.070, aspiration=30, frication=38, hiss_width=7000),
     "s": _voiceless(320, 1390, 2530, 0.110, aspiration=30, frication=52),
     "hh": _voiceless(np.nan, np.nan, np.nan, 0.045, aspiration=52),
     "tcl": _voiceless(320, 1700, 2600, 0.060),
@@ -216,6 +217,7 @@ NAMES = (
 )
 KINDS = ("man", "woman", "man", "woman", "man", "child")  # over and over again
 PITCH = {"man": 118, "woman": 205, "child": 270}  # Hz
+HABITS = [0.07, 0.06, 0.04]  # how much F1, F2 and F3 differ from speaker to speaker
 TRACT = {"man": 1.0, "woman": 1.16, "child": 1.30}  # formants, relative to a man's
 
 
@@ -321,43 +323,52 @@ def speaker(index: int, *, seed: int = 0) -> Speaker:
     --------
     >>> [speaker(index).name for index in (0, 1, 13)]
     ['anton', 'bea', 'bea2']
-    >>> round(speaker(0).pitch)
-    118
+    >>> speaker(1).kind, speaker(1).accent in ACCENTS
+    ('woman', True)
     """
     _check_whole("speaker", index, 0)
-    rng = np.random.default_rng([seed, index])
+    chances = iter(_spread_evenly(index, seed))
+
+    def between(low, high):
+        return low + (high - low) * next(chances)
+
+    def octaves(low, high):
+        return low * (high / low) ** next(chances)
+
     kind = KINDS[index % len(KINDS)]
-    tract = TRACT[kind] * rng.lognormal(0, 0.04)
     again = index // len(NAMES)
-    spread = [0.07, 0.06, 0.04]
+    tract = TRACT[kind] * octaves(0.93, 1.07)
+    rng = np.random.default_rng([seed, index])
     return Speaker(
         name=NAMES[index % len(NAMES)] + (str(again + 1) if again else ""),
         kind=kind,
-        accent=str(rng.choice(list(ACCENTS), p=[0.4, 0.2, 0.2, 0.2])),
-        pitch=PITCH[kind] * rng.lognormal(0, 0.12),
+        accent=list(ACCENTS)[int(between(0, len(ACCENTS)))],
+        pitch=PITCH[kind] * octaves(0.8, 1.25),
         tract=tract,
         upper_formants=tuple(tract * f * rng.lognormal(0, 0.03) for f in range(3500, 8000, 1000)),
-        damping=rng.uniform(1.0, 1.8),
-        tempo=rng.lognormal(0, 0.16),
-        breath=rng.uniform(10, 30),
-        tilt=_between(rng, 600, 4000),
-        jitter=rng.uniform(0.004, 0.012),
-        shimmer=rng.uniform(0.02, 0.08),
-        sharpness=rng.uniform(-8, 4),
-        level=_between(rng, 0.1, 0.8),
-        low_cut=_between(rng, 40, 300),
-        high_cut=_between(rng, 2600, 12000),
-        presence=rng.uniform(0, 12),
-        room=rng.uniform(0, 0.6),
-        noise=rng.uniform(-60, -34),
-        rumble=rng.uniform(0, 0.98),
-        habits={name: tuple(rng.lognormal(0, spread).tolist()) for name in PHONEMES},
+        damping=between(1.0, 1.8),
+        tempo=octaves(0.82, 1.35),
+        breath=between(10, 30),
+        tilt=octaves(500, 3000),
+        jitter=between(0.004, 0.012),
+        shimmer=between(0.02, 0.08),
+        sharpness=between(-8, 4),
+        level=octaves(0.12, 0.8),
+        low_cut=octaves(40, 300),
+        high_cut=octaves(2600, 12000),
+        presence=between(-4, 7),
+        room=between(0, 0.6),
+        noise=between(-60, -34),
+        rumble=between(0, 0.98),
+        habits={name: tuple(rng.lognormal(0, HABITS).tolist()) for name in PHONEMES},
     )
 
 
-def _between(rng, low, high):
-    """Draw with the same chance from every octave."""
-    return low * (high / low) ** rng.uniform()
+def _spread_evenly(index, seed):
+    """Give numbers from 0 to 1 that fill the range better, from index to index, than chance."""
+    primes = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59]
+    start = np.random.default_rng(seed).random(len(primes))
+    return ((start + index * np.sqrt(primes)) % 1).tolist()
 
 
 def _gain(level):
@@ -585,14 +596,12 @@ def controls(
     _check_known("phoneme", phonemes or ("",), PHONEMES)
     targets = np.array([[getattr(PHONEMES[name], t) for t in TRACKS] for name in phonemes], float)
     targets[:, :3] *= speaker.tract * np.array([speaker.habits[name] for name in phonemes])
-    targets[:, :3] *= _about_1(rng, np.full((len(targets), 3), 0.02))
+    targets[:, :3] *= rng.lognormal(0, 0.03, (len(targets), 3))
     targets[:, :3] = _borrow_from_next(targets[:, :3])
     levels = targets[:, 3:6]
     targets[:, 3:6] = np.where(levels > 0, _gain(levels - 60), 0)
     seconds = np.array([PHONEMES[name].seconds for name in phonemes])
-    seconds *= (
-        speaker.tempo * rng.lognormal(0, 0.07) * rng.lognormal(0, np.full(len(seconds), 0.15))
-    )
+    seconds *= speaker.tempo * rng.lognormal(0, 0.07) * rng.lognormal(0, 0.15, len(seconds))
     lengths = np.maximum(1, np.rint(seconds * FRAMES_PER_SECOND)).astype(int)
     orders = np.repeat(targets, lengths, axis=0)
     for i in range(3):
@@ -658,12 +667,12 @@ def render(phonemes: Sequence[str], speaker: Speaker, rng: np.random.Generator) 
     n_frames = len(tracks["f1"])
     pitch = _to_samples(_melody(n_frames, speaker, rng))
     buzz, is_open = glottal_source(pitch, rng, jitter=speaker.jitter, shimmer=speaker.shimmer)
-    buzz = _soften(buzz, speaker.tilt * rng.lognormal(0, 0.2))
+    buzz = _soften(buzz, speaker.tilt * rng.lognormal(0, 0.3))
     voicing = _to_samples(tracks["voicing"] * _effort(n_frames, rng))
     breath = _gain(speaker.breath - 60) * voicing * is_open
     breath += 0.3 * _to_samples(tracks["aspiration"])
     source = voicing * buzz + breath * rng.standard_normal(len(buzz))
-    hiss = _gain(speaker.sharpness) * _to_samples(tracks["frication"])
+    hiss = _gain(speaker.sharpness + rng.normal(0, 2)) * _to_samples(tracks["frication"])
     hiss *= np.where((voicing > 0.05) & ~is_open, 0.4, 1) * rng.standard_normal(len(buzz))
     narrow = _band_pass(tracks["hiss"] * np.sqrt(speaker.tract), tracks["hiss_width"])
     return filter_frames(source, vocal_tract(tracks, speaker)) + filter_frames(
@@ -691,8 +700,10 @@ def _effort(n_frames, rng):
 
 
 def _soften(buzz, tilt):
+    """Take away brightness above `tilt`, and no strength."""
     leak = np.exp(-2 * np.pi * tilt / RENDER_RATE)
-    return lfilter([1 - leak], [1, -leak], buzz)
+    soft = lfilter([1 - leak], [1, -leak], buzz)
+    return soft * buzz.std() / soft.std()
 
 
 def record(sound: np.ndarray, speaker: Speaker, rng: np.random.Generator) -> np.ndarray:
@@ -724,19 +735,21 @@ def record(sound: np.ndarray, speaker: Speaker, rng: np.random.Generator) -> np.
     >>> bool(0.1 < np.abs(voice).max() < 1)
     True
     """
-    sound = _microphone(_room(sound, speaker, rng), speaker)
-    sound *= min(0.95, speaker.level * rng.lognormal(0, 0.15)) / np.abs(sound).max()
+    distance = rng.lognormal(0, 0.25)
+    sound = _microphone(_room(sound, distance * speaker.room, rng), speaker)
+    sound *= min(0.95, speaker.level / distance) / np.abs(sound).max()
     loud = np.flatnonzero(np.abs(sound) > 0.005)
     margin = int(rng.uniform(0.005, 0.04) * RENDER_RATE)
-    sound = sound[max(0, loud[0] - margin) : loud[-1] + margin]
+    start = max(0, loud[0] - margin)
+    sound = sound[start : np.clip(loud[-1] + margin, start + SHORTEST, start + LONGEST)]
     noise = lfilter([1], [1, -speaker.rumble], rng.standard_normal(len(sound)))
-    return sound + _gain(speaker.noise) * np.abs(sound).max() * noise / noise.std()
+    return sound + distance * _gain(speaker.noise) * np.abs(sound).max() * noise / noise.std()
 
 
-def _room(sound, speaker, rng):
+def _room(sound, loudness, rng):
     time = np.arange(int(0.125 * RENDER_RATE)) / RENDER_RATE
     echo = rng.standard_normal(len(time)) * np.exp(-time / 0.025)
-    echo *= speaker.room / np.linalg.norm(echo)
+    echo *= loudness / np.linalg.norm(echo)
     echo[0] = 1  # the direct sound
     return oaconvolve(sound, echo)
 
@@ -789,7 +802,7 @@ def vowel(
 
     Examples
     --------
-    >>> vowel(342, 2322, 3000).shape  # a man's "ee": Hillenbrand et al. (1995)
+    >>> vowel(300, 2070, 2980).shape  # a man's "ee": Klatt (1980)
     (4000,)
     """
     _check_whole("rate", rate, 4000, RENDER_RATE)

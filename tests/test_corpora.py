@@ -203,7 +203,7 @@ def test_data_folder_comes_first_and_is_never_passed_over(tiny, tmp_path, monkey
     data = tmp_path / "data"
     (data / "tiny").mkdir(parents=True)
     monkeypatch.setenv("DIGITLAB_DATA", str(data))
-    with pytest.raises(CorpusError, match="DIGITLAB_DATA is set and .* is missing"):
+    with pytest.raises(CorpusError, match=r"DIGITLAB_DATA is set and .* is missing"):
         corpora.load("tiny", fallback="voices")
     write_tones(data / "tiny" / "recordings")
     assert corpora.load("tiny").table["path"][0].is_relative_to(data)
