@@ -134,7 +134,7 @@ def filter_bank(
     )
     ax.set_xticks([10, 30, 100, 300, 1000, 3000], ["10", "30", "100", "300", "1,000", "3,000"])
     ax.minorticks_off()
-    ax.legend(loc="upper left")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
     return ax
 
 
@@ -265,7 +265,7 @@ def learning_curve(history, *, ax: Axes | None = None) -> Axes:
     ax = ax or _new_axes()
     epochs = np.arange(1, len(history.loss) + 1)
     (loss,) = ax.plot(epochs, history.loss, color=ACCENT, linestyle="-", label="loss")
-    ax.set(xlabel="epoch", ylabel="loss [nats a clip]", ylim=(0, None), xlim=(0, len(epochs) + 1))
+    ax.set(xlabel="epoch", ylabel="loss: mean of −log p", ylim=(0, None), xlim=(0, len(epochs) + 1))
     right = ax.twinx()
     (accuracy,) = right.plot(
         epochs, history.accuracy, color=SECOND, linestyle="--", label="accuracy"
