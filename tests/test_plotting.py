@@ -28,7 +28,8 @@ PLOTTERS = {
 
 
 @pytest.fixture(autouse=True)
-def closed():
+def no_figures_but_ours():
+    plt.close("all")
     yield
     plt.close("all")
 

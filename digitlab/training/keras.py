@@ -62,8 +62,8 @@ def fit(
     --------
     >>> from digitlab.models.keras import logistic_regression
     >>> x = np.eye(4, dtype=np.float32)
-    >>> history = fit(logistic_regression(4, 4), x, np.arange(4), epochs=300, batch_size=4,
-    ...               learning_rate=0.1)
+    >>> history = fit(logistic_regression(4, 4), x, np.arange(4), epochs=15, batch_size=4,
+    ...               learning_rate=0.5)
     >>> history.accuracy[-1]
     1.0
     """
