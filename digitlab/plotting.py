@@ -233,7 +233,11 @@ def confusion(
         linewidths=0.5,
         linecolor="#dde3e8",
         ax=ax,
-        cbar_kws={"label": "share of the clips of one digit", "format": PercentFormatter(1)},
+        cbar_kws={
+            "label": "share of the clips of one digit",
+            "format": PercentFormatter(1),
+            "shrink": 0.9,
+        },
     )
     ax.set(xlabel="digit heard", ylabel="digit said", title=title)
     ax.tick_params(left=False, bottom=False, labelrotation=0)

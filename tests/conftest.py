@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("DIGITLAB_SCALE", "smoke")
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the Makefile does
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as the Makefile does
 
 ROOT = Path(__file__).parents[1]
 
