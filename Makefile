@@ -12,7 +12,7 @@ BOOK := _config.yml _toc.yml $(shell find book -type f -not -path '*/.*')
 export GOMP_SPINCOUNT ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab promises lint clean FORCE
+.PHONY: help book test lab promises clean FORCE
 
 help: ## List all targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

@@ -9,9 +9,11 @@ import inspect
 import os
 import re
 import shutil
+import tarfile
 import tempfile
 import time
 import warnings
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -447,13 +449,7 @@ def fetch(name: str, *, ask_again: bool = True) -> Path:
     for url in SOURCES[name].urls:
         try:
             _download(name, url, home)
-        except (
-            requests.RequestException,
-            CorpusError,
-            shutil.ReadError,
-            EOFError,
-            OSError,
-        ) as error:
+        except (OSError, EOFError, zlib.error, tarfile.TarError, CorpusError) as error:
             problems.append(f"{url}: {_reason(error)}")
         else:
             refusal.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """What a score means: accuracy with its intervals, confusions, reports. Taught in chapter 9."""
 
 import platform
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
@@ -258,38 +258,19 @@ def pool(parts: list[Report]) -> Report:
     first = parts[0]
     if len(parts) == 1:
         return first
-    several = {name: len({getattr(part, name) for part in parts}) > 1 for name in ("seed", "fold")}
-    return Report(
-        **{
-            f.name: getattr(first, f.name)
-            for f in fields(Report)
-            if f.name
-            in (
-                "recipe",
-                "framework",
-                "corpus",
-                "corpus_digest",
-                "split",
-                "scale",
-                "seed",
-                "device",
-                "classes",
-                "n_parameters",
-                "n_trainable",
-                "versions",
-            )
-        },
-        fold="all" if several["fold"] else first.fold,
+    joined = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("y_true", "y_pred", "speakers", "rows")
+    }
+    return replace(
+        first,
+        fold="all" if len({part.fold for part in parts}) > 1 else first.fold,
         n_train=round(np.mean([part.n_train for part in parts])),
         train_accuracy=float(np.mean([part.train_accuracy for part in parts])),
-        seconds_features=max(part.seconds_features for part in parts),
-        features_cached=first.features_cached,
         seconds_training=sum(part.seconds_training for part in parts),
-        **{
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in ("y_true", "y_pred", "speakers", "rows")
-        },
+        history=None,
         parts=tuple(parts),
+        **joined,
     )
 
 

@@ -70,9 +70,8 @@ def log_scattering(
     >>> log_scattering(click).shape
     (1, 336)
     """
-    waveforms = _checked(waveforms, J)
-    backend = torch_device(device) if find_spec("torch") else "numpy"
-    return _kept_on_disk(_log_scattering, str(cache_folder()))(waveforms, J, Q, backend)
+    kept, arguments = _kept_call(waveforms, J, Q, device)
+    return kept(*arguments)
 
 
 def is_cached(waveforms: np.ndarray, J: int = 8, Q: int = 12, *, device: str | None = None) -> bool:
@@ -95,9 +94,15 @@ def is_cached(waveforms: np.ndarray, J: int = 8, Q: int = 12, *, device: str | N
     >>> is_cached(clip)
     True
     """
+    kept, arguments = _kept_call(waveforms, J, Q, device)
+    return kept.check_call_in_cache(*arguments)
+
+
+def _kept_call(waveforms, J: int, Q: int, device: str | None) -> tuple:
+    """Return the function whose results are kept on disk, and what to call it with."""
     backend = torch_device(device) if find_spec("torch") else "numpy"
     kept = _kept_on_disk(_log_scattering, str(cache_folder()))
-    return kept.check_call_in_cache(_checked(waveforms, J), J, Q, backend)
+    return kept, (_checked(waveforms, J), J, Q, backend)
 
 
 def _checked(waveforms, J: int) -> np.ndarray:

@@ -274,6 +274,16 @@ def test_what_is_not_the_archive_is_refused(tiny, server, monkeypatch, tmp_path,
     assert left_in(tmp_path / "cache") == []
 
 
+@pytest.mark.parametrize("start", range(500, 6500, 500))
+def test_an_archive_damaged_on_the_way_is_refused(tiny, server, monkeypatch, tmp_path, start):
+    damaged = bytearray(archive_of(tiny))
+    damaged[start : start + 200] = np.random.default_rng(start).bytes(200)
+    serve(monkeypatch, server, (bytes(damaged), 1, 0))
+    with pytest.raises(CorpusUnreachable, match="no source sent it"):
+        corpora.fetch("tiny")
+    assert left_in(tmp_path / "cache") == []
+
+
 def test_an_archive_with_one_wrong_file_is_refused(tiny, server, monkeypatch, tmp_path):
     audio.write_wav(tiny / "2_ben_0.wav", tone(7, 1, 0), 8000)
     serve(monkeypatch, server, (archive_of(tiny), 1, 0))
