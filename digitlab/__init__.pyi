@@ -31,5 +31,8 @@ from . import (
 from . import (
     voices as voices,
 )
+from . import (
+    widgets as widgets,
+)
 
 __version__: str

@@ -1,4 +1,4 @@
-"""Sound as arrays: read and write WAV files, resample, level, fit to a length, play.
+"""Sound as arrays: read and write WAV files, resample, round, level, fit to a length, play.
 
 Everywhere in the book a sound is a pair ``(samples, rate)``: float32 samples whose full scale
 is 1, and a rate in Hz. Chapter 2, "Digital audio", builds the ideas in the open.
@@ -27,6 +27,7 @@ __all__ = [
     "peak_normalize",
     "player",
     "players",
+    "quantise",
     "read_wav",
     "resample",
     "write_wav",
@@ -259,6 +260,50 @@ def peak_normalize(samples):
     if not np.isfinite(samples).all():
         raise ValueError("samples are NaN or infinite, so they have no peak; remove those first")
     return samples / (np.abs(samples).max(initial=0) or np.float32(1))
+
+
+def quantise(samples, bits, *, dither=None):
+    """Round samples to the levels that a word of so many bits can hold.
+
+    The 2**bits levels lie at whole multiples of the step, 2 / 2**bits, from -1 to one step below
+    +1; what is beyond them is clipped.
+
+    Parameters
+    ----------
+    samples : array_like
+        Full scale is 1.
+    bits : int
+        From 1 up.
+    dither : numpy.random.Generator, optional
+        Draws noise, triangular and up to one step either way, that is added before rounding: the
+        error is then noise too, whatever the sound.
+
+    Returns
+    -------
+    ndarray of float32
+        Of the same shape.
+
+    Raises
+    ------
+    ValueError
+        If `bits` is not a whole number from 1 to 24.
+
+    Notes
+    -----
+    Taught in chapter 2, "Digital audio".
+
+    Examples
+    --------
+    >>> quantise([-1, -0.2, 0.1, 0.3, 1], 3)
+    array([-1.  , -0.25,  0.  ,  0.25,  0.75], dtype=float32)
+    """
+    if not isinstance(bits, Integral) or not 1 <= bits <= 24:
+        raise ValueError(f"bits must be a whole number from 1 to 24, not {bits!r}")
+    steps = np.asarray(samples, dtype=np.float64) * 2 ** (bits - 1)
+    if dither is not None:
+        steps = steps + dither.uniform(-0.5, 0.5, (2, *steps.shape)).sum(axis=0)
+    highest = 2 ** (bits - 1) - 1
+    return (np.rint(steps).clip(-highest - 1, highest) / 2 ** (bits - 1)).astype(np.float32)
 
 
 def fit(samples, n_samples, *, align="center"):

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -108,6 +109,24 @@ SOURCES = {
         speakers=tuple(voices.speaker(index).name for index in range(12)),
         n_takes=20,
         size_mb=20,
+    ),
+}
+
+
+class Example(NamedTuple):
+    """Where a single clip of a corpus lies, for :func:`example`."""
+
+    pattern: str
+    speaker_part: int  # of the file's name, between its underscores
+    rate: int
+    title: str
+    licence: str
+
+
+EXAMPLES = {
+    "audiomnist": Example("audiomnist/data/*/{digit}_*.wav", 1, 48000, "AudioMNIST", "MIT"),
+    "speech_commands": Example(
+        "speech_commands_v0.0*/{word}/*.wav", 0, 16000, "Speech Commands", "CC BY 4.0"
     ),
 }
 
@@ -295,6 +314,53 @@ class Corpus:
                 remedy="Mix it down: read it with mono=True and write it again.",
             )
         return samples
+
+
+def example(name: str, digit: int) -> tuple[np.ndarray, int, str]:
+    """Return one clip of a digit from a corpus on disk, or else from the built-in voices.
+
+    Parameters
+    ----------
+    name : str
+        ``"audiomnist"`` (48 kHz) or ``"speech_commands"`` (16 kHz); looked for in
+        ``$DIGITLAB_DATA``.
+    digit : int
+        0 to 9.
+
+    Returns
+    -------
+    samples : ndarray of float32, shape (n_samples,)
+        The clip.
+    rate : int
+        In Hz: the corpus's own, also where the built-in voices stand in.
+    caption : str
+        Who speaks, from which corpus, under which licence.
+
+    Raises
+    ------
+    WavError
+        If the recording cannot be read.
+
+    Notes
+    -----
+    Used in chapters 2 to 4, where one clip at a higher rate than 8 kHz is enough.
+
+    Examples
+    --------
+    >>> samples, rate, caption = example("audiomnist", 6)
+    >>> rate
+    48000
+    """
+    source = EXAMPLES[name]
+    folder = Path(os.environ.get("DIGITLAB_DATA", cache_folder()))
+    pattern = source.pattern.format(digit=digit, word=voices.DIGITS[digit])
+    path = next(iter(sorted(folder.glob(pattern))), None)
+    if path is None:
+        samples = voices.say(digit, rate=source.rate)
+        return samples, source.rate, f"{voices.NAMES[0]}; built-in voices (synthesised)"
+    samples, rate = audio.read_wav(path, mono=True)
+    who = path.stem.split("_")[source.speaker_part]
+    return samples, rate, f"speaker {who}; {source.title} ({source.licence})"
 
 
 def scale_from_environment() -> str:

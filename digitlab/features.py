@@ -1,7 +1,7 @@
 """Features: what a classifier is shown instead of the samples.
 
-Chapter 9 builds the log-scattering features step by step. What is computed here is kept on disk,
-under the content that went in, so that a second run costs a glance.
+Chapter 4 builds the spectrograms step by step, chapter 9 the log-scattering features. The latter
+are kept on disk, under the content that went in, so that a second run costs a glance.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,9 @@ from functools import cache
 from importlib.util import find_spec
 
 import joblib
+import librosa
 import numpy as np
+from scipy.signal import get_window
 from tqdm import tqdm
 
 from digitlab._devices import torch_device
@@ -21,6 +23,145 @@ BATCH = 32  # clips scattered at once: the fastest on two cores, and well under 
 @cache
 def _kept_on_disk(function: Callable, folder: str) -> joblib.memory.MemorizedFunc:
     return joblib.Memory(folder, verbose=0).cache(function)
+
+
+def magnitude_spectrogram(
+    waveforms: np.ndarray, *, frame_length: int = 233, frame_step: int = 128, fft_length: int = 256
+) -> np.ndarray:
+    """Return what the dense network of chapter 13 sees: magnitudes, time first, as one channel.
+
+    Frames and values are those of ``tf.signal.stft``: not centred, nothing padded, and a Hann
+    window that is symmetric where its length is odd.
+
+    Parameters
+    ----------
+    waveforms : array of shape (n_clips, n_samples)
+        Samples, one clip a row; 30,000 as published.
+    frame_length, frame_step, fft_length : int
+        In samples.
+
+    Returns
+    -------
+    array of shape (n_clips, n_frames, n_bins, 1), float32
+        233 frames of 129 bins for 30,000 samples.
+
+    Raises
+    ------
+    ValueError
+        If `waveforms` has another shape, is shorter than a frame, or holds NaN or infinity.
+
+    Notes
+    -----
+    Taught in chapter 4, "Spectrograms".
+
+    Examples
+    --------
+    >>> magnitude_spectrogram(np.zeros((2, 30000))).shape
+    (2, 233, 129, 1)
+    """
+    waveforms = _checked(waveforms, frame_length)
+    window = get_window("hann", frame_length, fftbins=frame_length % 2 == 0)
+    frames = np.lib.stride_tricks.sliding_window_view(waveforms, frame_length, axis=1)
+    spectra = [np.fft.rfft(clip * window, fft_length) for clip in frames[:, ::frame_step]]
+    return np.abs(spectra).astype(np.float32)[..., np.newaxis]
+
+
+def complex_spectrogram(
+    waveforms: np.ndarray, *, n_fft: int = 512, win_length: int = 480, hop_length: int = 160
+) -> np.ndarray:
+    """Return what the convolutional network of chapter 14 sees: real and imaginary parts.
+
+    Frames are centred, with the clip mirrored at its ends, and divided by the root of the window's
+    summed squares, as torchaudio's ``Spectrogram(power=None, normalized=True)`` does.
+
+    Parameters
+    ----------
+    waveforms : array of shape (n_clips, n_samples)
+        Samples, one clip a row; 16,000 as published.
+    n_fft, win_length, hop_length : int
+        In samples.
+
+    Returns
+    -------
+    array of shape (n_clips, 2, n_bins, n_frames), float32
+        257 bins and 101 frames for 16,000 samples.
+
+    Raises
+    ------
+    ValueError
+        If `waveforms` has another shape, is shorter than `n_fft`, or holds NaN or infinity.
+
+    Notes
+    -----
+    Taught in chapter 4, "Spectrograms".
+
+    Examples
+    --------
+    >>> complex_spectrogram(np.zeros((3, 16000))).shape
+    (3, 2, 257, 101)
+    """
+    waveforms = _checked(waveforms, n_fft)
+    window = get_window("hann", win_length)
+    spectra = librosa.stft(
+        waveforms,
+        n_fft=n_fft,
+        win_length=win_length,
+        hop_length=hop_length,
+        window=window,
+        pad_mode="reflect",
+    )
+    spectra = spectra / np.sqrt(np.sum(window**2))
+    return np.stack([spectra.real, spectra.imag], axis=1).astype(np.float32)
+
+
+def log_mel(
+    waveforms: np.ndarray,
+    rate: int = 22050,
+    *,
+    n_mels: int = 64,
+    n_fft: int = 2048,
+    hop_length: int = 512,
+) -> np.ndarray:
+    """Return what the LSTM of chapter 12 sees: mel bands in dB below the clip's maximum.
+
+    Parameters
+    ----------
+    waveforms : array of shape (n_clips, n_samples)
+        Samples, one clip a row; 17,640 as published.
+    rate : int
+        In Hz.
+    n_mels : int
+        How many bands.
+    n_fft, hop_length : int
+        In samples.
+
+    Returns
+    -------
+    array of shape (n_clips, n_mels, n_frames), float32
+        From -80 to 0 dB; 64 bands and 35 frames for 17,640 samples.
+
+    Raises
+    ------
+    ValueError
+        If `waveforms` has another shape, is shorter than a hop, or holds NaN or infinity.
+
+    Notes
+    -----
+    Taught in chapter 4, "Spectrograms".
+
+    Examples
+    --------
+    >>> log_mel(np.zeros((2, 17640))).shape
+    (2, 64, 35)
+    """
+    powers = librosa.feature.melspectrogram(
+        y=_checked(waveforms, hop_length),
+        sr=rate,
+        n_mels=n_mels,
+        n_fft=n_fft,
+        hop_length=hop_length,
+    )
+    return np.stack([librosa.power_to_db(power, ref=np.max) for power in powers])
 
 
 def log_scattering(
@@ -102,17 +243,17 @@ def _kept_call(waveforms, J: int, Q: int, device: str | None) -> tuple:
     """Return the function whose results are kept on disk, and what to call it with."""
     backend = torch_device(device) if find_spec("torch") else "numpy"
     kept = _kept_on_disk(_log_scattering, str(cache_folder()))
-    return kept, (_checked(waveforms, J), J, Q, backend)
+    return kept, (_checked(waveforms, 2**J, "lower J"), J, Q, backend)
 
 
-def _checked(waveforms, J: int) -> np.ndarray:
+def _checked(waveforms, shortest: int, remedy: str = "take a shorter window") -> np.ndarray:
     waveforms = np.ascontiguousarray(waveforms, dtype=np.float32)
     if waveforms.ndim != 2:
         raise ValueError(f"waveforms must be (n_clips, n_samples), not {waveforms.shape}")
-    if waveforms.shape[1] < 2**J:
+    if waveforms.shape[1] < shortest:
         raise ValueError(
-            f"clips of {waveforms.shape[1]} samples are shorter than the averaging scale "
-            f"2**{J} = {2**J}: pad them, or lower J"
+            f"clips of {waveforms.shape[1]} samples are too short, "
+            f"{shortest} are needed: pad them, or {remedy}"
         )
     if not np.isfinite(waveforms).all():
         row = int(np.argmin(np.isfinite(waveforms).all(axis=1)))
@@ -177,7 +318,7 @@ def scattering(waveforms: np.ndarray, J: int = 8, Q: int = 12) -> np.ndarray:
     >>> scattering(np.zeros((2, 8192))).shape
     (2, 337, 32)
     """
-    waveforms = _checked(waveforms, J)
+    waveforms = _checked(waveforms, 2**J, "lower J")
     scatter = _scatterer(waveforms.shape[1], J, Q, "cpu" if find_spec("torch") else "numpy")
     batches = range(0, len(waveforms), BATCH)
     return np.concatenate([np.asarray(scatter(waveforms[i : i + BATCH])) for i in batches])

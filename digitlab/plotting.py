@@ -84,6 +84,91 @@ def waveform(samples: np.ndarray, rate: int, *, title: str = "", ax: Axes | None
     return ax
 
 
+def spectrum(samples: np.ndarray, rate: int, *, title: str = "", ax: Axes | None = None) -> Axes:
+    """Draw how strong each frequency is in a sound, in dB below the strongest.
+
+    A Hann window over the whole sound keeps tones narrow (chapter 3, "Fourier").
+
+    Parameters
+    ----------
+    samples : array of shape (n_samples,)
+        The sound.
+    rate : int
+        In Hz.
+    title : str
+        Above the picture.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        What was drawn into.
+
+    Examples
+    --------
+    >>> ax = spectrum(np.sin(np.arange(8000)), 8000)
+    >>> ax.get_xlabel(), [float(limit) for limit in ax.get_xlim()]
+    ('frequency [Hz]', [0.0, 4000.0])
+    """
+    ax = ax or _new_axes()
+    strength = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    level = 20 * np.log10(np.maximum(strength / (strength.max() or 1), 1e-6))
+    hertz = np.fft.rfftfreq(len(samples), 1 / rate)
+    ax.plot(hertz, level, "-", linewidth=0.8, color=ACCENT)
+    ax.set(xlabel="frequency [Hz]", ylabel="level [dB]", title=title)
+    ax.set(xlim=(0, rate / 2), ylim=(-90, 3))
+    return ax
+
+
+def spectrogram(
+    values: np.ndarray,
+    times: np.ndarray,
+    frequencies: np.ndarray,
+    *,
+    label: str = "level [dB]",
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a spectrogram: time from left to right, frequency upwards, strength as colour.
+
+    Parameters
+    ----------
+    values : array of shape (n_frequencies, n_frames)
+        What the colours show.
+    times : array of shape (n_frames,)
+        Middle of each frame, in s.
+    frequencies : array of shape (n_frequencies,)
+        Middle of each bin or band, in Hz; their distances may differ.
+    label : str
+        Of the colours, with its unit.
+    title : str
+        Above the picture.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        What was drawn into.
+
+    Notes
+    -----
+    Drawn in chapter 4, "Spectrograms".
+
+    Examples
+    --------
+    >>> spectrogram(np.zeros((129, 3)), [0, 0.1, 0.2], np.arange(129) * 31.25).get_ylabel()
+    'frequency [Hz]'
+    """
+    ax = ax or _new_axes()
+    mesh = ax.pcolormesh(times, frequencies, values, shading="nearest", rasterized=True)
+    ax.set(xlabel="time [s]", ylabel="frequency [Hz]", title=title)
+    ax.grid(False)
+    ax.figure.colorbar(mesh, ax=ax, label=label)
+    return ax
+
+
 def filter_bank(
     frequencies: np.ndarray,
     wavelets: np.ndarray,

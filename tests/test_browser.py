@@ -42,9 +42,9 @@ def addresses(html, page_files, site):
     return [site + path.relative_to(html).as_posix() for path in page_files]
 
 
-def open_page(browser, address, width=1400):
+def open_page(browser, address, width=1400, **context):
     """Open a page in a context of its own; collect what goes wrong in `page.troubles`."""
-    page = browser.new_context(viewport={"width": width, "height": 844}).new_page()
+    page = browser.new_context(viewport={"width": width, "height": 844}, **context).new_page()
     page.troubles = troubles = []
     ours = (address[: address.index("/", 8)], "data:", "blob:")
     page.on("request", lambda r: r.url.startswith(ours) or troubles.append(f"foreign: {r.url}"))
@@ -53,7 +53,7 @@ def open_page(browser, address, width=1400):
     page.on("console", lambda m: m.type == "error" and troubles.append(m.text))
     page.on("pageerror", lambda e: troubles.append(str(e)))
     page.goto(address, wait_until="load")
-    if page.locator(".math").count():
+    if page.locator(".math").count() and context.get("java_script_enabled", True):
         page.wait_for_selector("mjx-container", state="attached", timeout=20_000)
     page.wait_for_load_state("networkidle")
     return page
@@ -98,4 +98,70 @@ def test_chapters_work_from_the_keyboard(browser, addresses):
             page.locator("audio").first.focus()
             assert page.evaluate("document.activeElement.tagName") == "AUDIO"
             page.wait_for_function("document.querySelector('audio').duration > 0", timeout=5000)
+        page.context.close()
+
+
+@pytest.fixture(scope="module")
+def explorable(html, addresses):
+    """The addresses of the pages that hold explorers."""
+    return [
+        address
+        for address in addresses
+        if 'class="flipbook"' in (html / address.split("/", 3)[3]).read_text("utf-8")
+    ]
+
+
+def shown(flipbook):
+    """Return the one picture that a flipbook shows, whole, in a window wide enough for it."""
+    [picture] = [image for image in flipbook.locator("img").all() if image.is_visible()]
+    assert picture.evaluate("image => image.complete && image.naturalWidth > 0")
+    return picture.get_attribute("src")
+
+
+def test_every_slider_turns_the_picture_from_the_keyboard(browser, explorable):
+    assert explorable
+    for address in explorable:
+        page = open_page(browser, address)
+        for flipbook in page.locator(".flipbook").all():
+            slider, said = flipbook.get_by_role("slider"), flipbook.locator("output")
+            last = int(slider.get_attribute("max"))
+            slider.focus()
+            page.keyboard.press("Home")
+            seen = {shown(flipbook): said.inner_text()}
+            for _ in range(last):
+                page.keyboard.press("ArrowRight")
+                seen[shown(flipbook)] = said.inner_text()
+                assert slider.get_attribute("aria-valuetext") == said.inner_text()
+            assert len(seen) == len(set(seen.values())) == last + 1
+            page.keyboard.press("Home")
+            assert shown(flipbook) == next(iter(seen))
+        assert not page.troubles
+        page.context.close()
+
+
+def test_every_film_plays_and_pauses_from_the_keyboard(browser, explorable):
+    for address in explorable:
+        page = open_page(browser, address)
+        for flipbook in page.locator(".flipbook:has(button)").all():
+            button, before = flipbook.get_by_role("button"), shown(flipbook)
+            assert button.inner_text() == "Play"
+            button.focus()
+            page.keyboard.press("Enter")
+            page.wait_for_timeout(450)
+            page.keyboard.press("Enter")
+            assert button.inner_text() == "Play"
+            after = shown(flipbook)
+            assert after != before
+            page.wait_for_timeout(300)
+            assert shown(flipbook) == after
+        page.context.close()
+
+
+def test_without_javascript_the_first_picture_teaches(browser, explorable):
+    for address in explorable:
+        page = open_page(browser, address, java_script_enabled=False)
+        for flipbook in page.locator(".flipbook").all():
+            assert not flipbook.locator(".controls").is_visible()
+            assert flipbook.locator(".frame:not([hidden]) img").is_visible()
+            assert flipbook.locator("img:visible").count() == 1
         page.context.close()

@@ -98,7 +98,8 @@ def test_figures_have_words(cells):
     for cell in cells:
         if "figure" in (words := cell.metadata.get("mystnb", {})):
             assert words["figure"].get("caption") and words["figure"].get("name"), cell.source
-            assert words.get("image", {}).get("alt"), f"no alternative text:\n{cell.source}"
+            explorer = re.search(r"^widgets\.", cell.source, re.M)  # describes each frame itself
+            assert explorer or words.get("image", {}).get("alt"), f"no alt text:\n{cell.source}"
 
 
 def test_stored_outputs_are_promises(cells):

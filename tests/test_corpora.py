@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from digitlab import audio, corpora
+from digitlab import audio, corpora, voices
 from digitlab.corpora import CorpusError, CorpusUnreachable
 
 SPEAKERS = ("anna", "ben")
@@ -364,3 +364,24 @@ def test_the_list_of_fsdd_hashes_is_the_list_of_its_files(fsdd):
     assert known == {
         name: hash_[:8] for name, hash_ in corpora.file_hashes(fsdd.table["path"]).items()
     }
+
+
+def test_an_example_comes_from_the_corpus_where_it_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("DIGITLAB_DATA", str(tmp_path))
+    folder = tmp_path / "speech_commands_v0.01" / "seven"
+    folder.mkdir(parents=True)
+    audio.write_wav(folder / "abc123_nohash_0.wav", [0, 0.5], 16000)
+    samples, rate, caption = corpora.example("speech_commands", 7)
+    assert (samples.tolist(), rate) == ([0, 0.5], 16000)
+    assert caption == "speaker abc123; Speech Commands (CC BY 4.0)"
+
+
+@pytest.mark.parametrize(("name", "rate"), [("audiomnist", 48000), ("speech_commands", 16000)])
+def test_where_it_is_not_a_built_in_voice_says_it_at_the_same_rate(
+    tmp_path, monkeypatch, name, rate
+):
+    monkeypatch.setenv("DIGITLAB_DATA", str(tmp_path))
+    samples, example_rate, caption = corpora.example(name, 6)
+    assert example_rate == rate
+    assert "built-in voices" in caption
+    np.testing.assert_array_equal(samples, voices.say(6, rate=rate))

@@ -19,6 +19,10 @@ TABLE = pd.DataFrame(
 HISTORY = History(loss=[2.0, 0.5], accuracy=[0.5, 0.9])
 PLOTTERS = {
     "waveform": lambda ax: plotting.waveform(np.sin(np.arange(800)), 8000, ax=ax),
+    "spectrum": lambda ax: plotting.spectrum(np.sin(np.arange(800)), 8000, ax=ax),
+    "spectrogram": lambda ax: plotting.spectrogram(
+        np.ones((129, 32)), np.arange(32) / 50, np.linspace(0, 4000, 129), ax=ax
+    ),
     "filter_bank": lambda ax: plotting.filter_bank(*features.filter_bank(), 8000, ax=ax),
     "scattering": lambda ax: plotting.scattering(np.ones((76, 32)), FREQUENCIES, 1.0, ax=ax),
     "confusion": lambda ax: plotting.confusion(np.eye(10, dtype=int), tuple("0123456789"), ax=ax),
@@ -55,6 +59,24 @@ def test_a_waveform_is_drawn_against_seconds():
     ax = plotting.waveform(np.sin(np.arange(800)), 8000)
     assert ax.get_xlim() == (0, 0.1)
     assert np.allclose(ax.lines[0].get_ydata(), np.sin(np.arange(800)))
+
+
+def test_a_spectrum_peaks_at_0_db_where_the_tone_is():
+    tone = 0.3 * np.sin(2 * np.pi * 1000 * np.arange(8000) / 8000)
+    hertz, level = plotting.spectrum(tone, 8000).lines[0].get_data()
+    assert hertz[level.argmax()] == 1000
+    assert level.max() == pytest.approx(0)
+    assert np.isfinite(plotting.spectrum(np.zeros(800), 8000).lines[0].get_ydata()).all()
+
+
+def test_a_spectrogram_puts_each_value_at_its_time_and_frequency():
+    values = np.zeros((5, 4))
+    values[3, 2] = 1
+    mesh = plotting.spectrogram(values, [0, 0.1, 0.2, 0.3], [0, 50, 100, 200, 400]).collections[0]
+    assert mesh.get_array().argmax() == 3 * 4 + 2
+    box = mesh.get_paths()[3 * 4 + 2].get_extents()
+    assert box.contains(0.2, 200)
+    assert not box.contains(0.1, 200)
 
 
 def test_a_confusion_matrix_shows_its_counts_and_names_the_digits_from_0():

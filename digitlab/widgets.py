@@ -1,0 +1,552 @@
+"""Explorers: a slider that redraws a picture, and often a sound.
+
+In JupyterLab an explorer is live: each place of the slider is computed when it is reached. In the
+rendered book, where no Python runs, all places are computed beforehand and a native slider turns
+them over like the pages of a flipbook. Both show the same frames.
+"""
+
+import base64
+import html
+import io
+import os
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import NamedTuple
+
+import librosa
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from digitlab import audio, plotting
+from digitlab._optional import require
+
+__all__ = [
+    "Frame",
+    "aliasing",
+    "explorer",
+    "fourier_series",
+    "mel_bands",
+    "quantisation",
+    "waves",
+    "window_length",
+]
+
+SPEED_OF_SOUND = 343  # m/s, in air of 20 °C (chapter 1)
+FADE_S = 0.01  # how long tones take to swell and to fade, so that they do not click
+
+
+class Frame(NamedTuple):
+    """What an explorer shows at one place of its slider.
+
+    Attributes
+    ----------
+    figure : matplotlib.figure.Figure
+        The picture.
+    alt : str
+        What is drawn, for someone who cannot see it.
+    sound : IPython.display.HTML or None
+        From :func:`digitlab.audio.player` or :func:`digitlab.audio.players`.
+    """
+
+    figure: Figure
+    alt: str
+    sound: object = None
+
+
+def explorer(
+    draw: Callable[[int], Frame],
+    places: Sequence[str],
+    label: str,
+    *,
+    start: int = 0,
+    play: bool = False,
+):
+    """Let the reader move a slider through frames.
+
+    Parameters
+    ----------
+    draw : callable
+        From the number of a place, 0 for the first, to its :class:`Frame`.
+    places : sequence of str
+        What the slider says at each place, with its unit, such as ``"8 bits"``.
+    label : str
+        What the slider moves.
+    start : int
+        The place it begins at.
+    play : bool
+        Whether a button plays the frames as a film.
+
+    Returns
+    -------
+    ipywidgets.VBox or IPython.display.HTML
+        Live in Jupyter; a flipbook where ``DIGITLAB_FLIPBOOK`` is set, as the book's build does.
+
+    Raises
+    ------
+    ImportError
+        If ipywidgets or IPython is missing (extra ``book``).
+
+    Examples
+    --------
+    >>> def circle(place):
+    ...     figure, ax = plt.subplots(figsize=(2, 2))
+    ...     ax.plot(0, 0, "o", markersize=10 * (place + 1))
+    ...     return Frame(figure, "A dot.")
+    >>> len(explorer(circle, ["small", "large"], "size").children)
+    2
+    """
+    page = cache(lambda place: _frame_html(draw(place)))
+    if os.environ.get("DIGITLAB_FLIPBOOK"):
+        return _flipbook([page(place) for place in range(len(places))], places, label, start, play)
+    return _live(page, places, label, start, play)
+
+
+def _frame_html(frame: Frame) -> str:
+    picture = io.BytesIO()
+    frame.figure.savefig(picture, format="webp", pil_kwargs={"quality": 75, "method": 6})
+    plt.close(frame.figure)
+    source = base64.b64encode(picture.getvalue()).decode()
+    image = f'<img src="data:image/webp;base64,{source}" alt="{html.escape(frame.alt)}">'
+    return image + (frame.sound.data if frame.sound else "")
+
+
+def _flipbook(frames: Sequence[str], places: Sequence[str], label: str, start: int, play: bool):
+    """Stack all frames, one of them showing; book/assets/flipbook.js brings slider and button."""
+    pages = "".join(
+        f'<div class="frame" data-place="{html.escape(place)}"{"" if i == start else " hidden"}>'
+        f"{frame}</div>"
+        for i, (frame, place) in enumerate(zip(frames, places, strict=True))
+    )
+    button = '<button type="button">Play</button>' if play else ""
+    return require("IPython.display", extra="book").HTML(
+        f'<div class="flipbook">{pages}<div class="controls" hidden>{button}'
+        f"<label><span>{html.escape(label)}</span>"
+        f'<input type="range" min="0" max="{len(frames) - 1}" value="{start}" '
+        f'aria-valuetext="{html.escape(places[start])}">'
+        f"<output>{html.escape(places[start])}</output></label></div></div>"
+    )
+
+
+def _live(page: Callable[[int], str], places: Sequence[str], label: str, start: int, play: bool):
+    ipywidgets = require("ipywidgets", extra="book")
+    slider = ipywidgets.SelectionSlider(
+        options=[(place, i) for i, place in enumerate(places)],
+        index=start,
+        description=label,
+        style={"description_width": "initial"},
+        layout={"width": "90%"},
+    )
+    view = ipywidgets.HTML(page(start))
+    slider.observe(lambda change: setattr(view, "value", page(change["new"])), "value")
+    if not play:
+        return ipywidgets.VBox([slider, view])
+    film = ipywidgets.Play(max=len(places) - 1, interval=100, repeat=True)
+    ipywidgets.jslink((film, "value"), (slider, "index"))
+    return ipywidgets.VBox([ipywidgets.HBox([film, slider]), view])
+
+
+# ---------------------------------------------------------------------------------- chapter 1
+
+
+def waves():
+    """Show a longitudinal wave over a transverse one, passing by: the film of chapter 1.
+
+    Returns
+    -------
+    ipywidgets.VBox or IPython.display.HTML
+        An :func:`explorer` through one period of a tone of 343 Hz.
+
+    Notes
+    -----
+    Shown in chapter 1, "Sound waves".
+
+    Examples
+    --------
+    >>> waves().children[1].value[:30]
+    '<img src="data:image/webp;base'
+    """
+    n_frames = 20
+    period = 1000 / SPEED_OF_SOUND  # ms of a wave one metre long
+    places = [f"{period * i / n_frames:.2f} ms" for i in range(n_frames)]
+    rng = np.random.default_rng(1)
+    columns = np.arange(-4, 70) / 33
+    lines = (np.arange(12) + 0.5) / 12
+    resting_x, resting_y = np.meshgrid(columns, lines, indexing="ij")
+    resting_x = resting_x + rng.uniform(-0.014, 0.014, resting_x.shape)
+    resting_y = resting_y + rng.uniform(-0.035, 0.035, resting_y.shape)
+    marked = 37  # the column at 1 m
+
+    def sway(x, place):
+        return np.sin(2 * np.pi * (x - place / n_frames))
+
+    def draw(place):
+        figure, (air, curve, rope) = plt.subplots(
+            3, 1, figsize=(6.4, 3.9), sharex=True, layout="constrained", height_ratios=[3, 2, 2]
+        )
+        x = resting_x + 0.07 * sway(resting_x, place)
+        air.plot(x.ravel(), resting_y.ravel(), ".", color=plotting.ACCENT, markersize=3.5)
+        air.plot(x[marked, 6], resting_y[marked, 6], "o", color=plotting.SECOND, markersize=9)
+        air.set(ylim=(-0.05, 1.05), yticks=[], title="Sound in air: particles sway along its way")
+        fine = np.linspace(0, 2, 400)
+        pressure = -np.cos(2 * np.pi * (fine - place / n_frames))
+        curve.plot(fine, pressure, color=plotting.INK, linestyle="-")
+        curve.fill_between(fine, pressure, 0, color=plotting.ACCENT, alpha=0.15, linewidth=0)
+        curve.set(ylim=(-1.3, 1.3), yticks=[-1, 0, 1], ylabel="pressure")
+        curve.set_yticklabels(["low", "mean", "high"])
+        y = sway(columns, place)
+        rope.plot(columns, y, ".-", color=plotting.ACCENT, markersize=4, linewidth=0.6)
+        rope.plot(columns[marked], y[marked], "o", color=plotting.SECOND, markersize=9)
+        rope.set(ylim=(-1.4, 1.4), yticks=[], title="A rope: particles sway across its way")
+        rope.set(xlabel="place [m]", xlim=(0, 2))
+        for ax in (air, rope):
+            ax.grid(False)
+        alt = (
+            f"At {places[place]}: dots of air crowd where the pressure is high and thin out where "
+            "it is low; below, dots of a rope stand in a sine. One dot of each is marked."
+        )
+        return Frame(figure, alt)
+
+    return explorer(draw, places, "time", play=True)
+
+
+# ---------------------------------------------------------------------------------- chapter 2
+
+
+def aliasing(rate: int = 4000):
+    """Sample tones, also those that are too high for it, and hear what comes back.
+
+    Parameters
+    ----------
+    rate : int
+        Samples a second, in Hz.
+
+    Returns
+    -------
+    ipywidgets.VBox or IPython.display.HTML
+        An :func:`explorer` over 16 tones, up to nearly twice the rate.
+
+    Notes
+    -----
+    Shown in chapter 2, "Digital audio".
+
+    Examples
+    --------
+    >>> aliasing().children[0].options[0]
+    ('300 Hz', 0)
+    """
+    tones = (np.arange(16) + 0.6) * rate / 8  # none at half the rate, nor at the rate itself
+    places = [f"{tone:,.0f} Hz" for tone in tones]
+    play_rate = 4 * rate
+
+    def draw(place):
+        tone, heard = tones[place], _alias(tones[place], rate)
+        figure, (wave, fold) = plt.subplots(
+            1, 2, figsize=(6.4, 2.9), layout="constrained", width_ratios=[3, 2]
+        )
+        fine, dots = np.linspace(0, 12, 3000), np.arange(13)  # in samples
+        wave.plot(fine / rate * 1e3, _wave(tone / rate * fine), "-", color="#9fb3c0", linewidth=1)
+        back = _wave(heard / rate * fine, turned=_is_turned(tone, rate))
+        wave.plot(fine / rate * 1e3, back, "--", color=plotting.SECOND)
+        wave.plot(dots / rate * 1e3, _wave(tone / rate * dots), "o", color=plotting.INK)
+        wave.set(xlabel="time [ms]", ylabel="amplitude [peak]", ylim=(-1.15, 1.15))
+        wave.set_title(f"in: {tone:,.0f} Hz; out: {heard:,.0f} Hz")
+        way = np.linspace(0, 2 * rate, 401)
+        fold.plot(way, [_alias(f, rate) for f in way], "-", color=plotting.ACCENT)
+        fold.plot(tone, heard, "o", color=plotting.SECOND, markersize=8)
+        fold.set(xlabel="tone in [Hz]", ylabel="tone out [Hz]", ylim=(0, 0.55 * rate))
+        fold.axvline(rate / 2, color=plotting.INK, linestyle=":", linewidth=1)
+        alt = (
+            f"Left, a tone of {tone:,.0f} Hz with dots where it is sampled, and the tone of "
+            f"{heard:,.0f} Hz through the same dots. Right, a zigzag: the tone that comes out "
+            "rises to half the rate, falls to zero, rises again."
+        )
+        seconds = np.arange(play_rate // 2) / play_rate
+        original = _faded(_wave(tone * seconds), play_rate)
+        sampled = _faded(_wave(heard * seconds, turned=_is_turned(tone, rate)), play_rate)
+        sound = audio.players(
+            audio.player(0.4 * original, play_rate, f"The tone: {tone:,.0f} Hz."),
+            audio.player(0.4 * sampled, play_rate, f"Sampled at {rate:,} Hz and played."),
+        )
+        return Frame(figure, alt, sound)
+
+    return explorer(draw, places, "tone")
+
+
+def _alias(frequency: float, rate: float) -> float:
+    """Return the lowest frequency, in Hz, with the same samples."""
+    return abs(frequency - rate * round(frequency / rate))
+
+
+def _is_turned(frequency: float, rate: float) -> bool:
+    """Tell whether a sine comes back upside down: its nearest multiple of the rate is above it."""
+    return frequency < rate * round(frequency / rate)
+
+
+def _wave(cycles: np.ndarray, *, turned: bool = False) -> np.ndarray:
+    return np.sin(2 * np.pi * cycles) * (-1 if turned else 1)
+
+
+def _faded(samples: np.ndarray, rate: int) -> np.ndarray:
+    ramp = np.linspace(0, 1, int(FADE_S * rate))
+    envelope = np.ones(len(samples))
+    envelope[: len(ramp)], envelope[-len(ramp) :] = ramp, ramp[::-1]
+    return samples * envelope
+
+
+def quantisation(samples: np.ndarray, rate: int):
+    """Give a sound fewer and fewer bits, and hear what they cost.
+
+    Parameters
+    ----------
+    samples : array of shape (n_samples,)
+        Full scale is 1.
+    rate : int
+        In Hz.
+
+    Returns
+    -------
+    ipywidgets.VBox or IPython.display.HTML
+        An :func:`explorer` over 1 to 16 bits.
+
+    Notes
+    -----
+    Shown in chapter 2, "Digital audio".
+
+    Examples
+    --------
+    >>> tone = np.sin(np.arange(8000) / 4)
+    >>> quantisation(tone, 8000).children[0].index
+    3
+    """
+    samples = audio.peak_normalize(samples)
+    bits = [1, 2, 3, 4, 5, 6, 8, 10, 12, 16]
+    middle = min(max(int(np.abs(samples).argmax()), rate // 125), len(samples) - rate // 125)
+    part = slice(middle - rate // 125, middle + rate // 125)  # 16 ms around the loudest sample
+    level = 10 * np.log10(np.mean(samples.astype(float) ** 2))  # dB below full scale
+
+    def draw(place):
+        quantised = audio.quantise(samples, bits[place])
+        error = quantised - samples
+        measured = 10 * np.log10(np.sum(samples**2.0) / np.sum(error**2.0))
+        predicted = 6.02 * bits[place] + 4.77 + level
+        figure, (top, bottom) = plt.subplots(
+            2, 1, figsize=(6.4, 3.4), sharex=True, layout="constrained", height_ratios=[3, 2]
+        )
+        ms = np.arange(part.start, part.stop) / rate * 1000
+        top.plot(ms, samples[part], "-", color="#9fb3c0", linewidth=2.5, label="before")
+        top.step(ms, quantised[part], "-", where="mid", color=plotting.INK, linewidth=1)
+        top.set(ylabel="amplitude\n[full scale]", ylim=(-1.1, 1.1))
+        top.set_title(
+            f"signal over error: {measured:.1f} dB measured, {predicted:.1f} dB by the formula"
+        )
+        bottom.plot(ms, error[part], "-", color=plotting.SECOND, linewidth=1)
+        limit = 0.6 * 2.0 ** (1 - bits[place])
+        bottom.set(xlabel="time [ms]", ylabel="error\n[full scale]", xlim=(ms[0], ms[-1]))
+        if np.abs(error).max() <= limit:
+            bottom.set_ylim(-limit, limit)
+        alt = (
+            f"16 ms of the sound before and after rounding to {bits[place]} bits, a staircase of "
+            f"at most {2 ** bits[place]:,} levels; below, the difference, jagged."
+        )
+        loud_error = audio.peak_normalize(error)
+        gain = 1 / np.abs(error).max()
+        sound = audio.players(
+            audio.player(quantised, rate, f"With {_counted(bits[place], 'bit')}."),
+            audio.player(0.5 * loud_error, rate, f"The error alone, {gain / 2:,.3g} times louder."),
+        )
+        return Frame(figure, alt, sound)
+
+    return explorer(draw, [_counted(b, "bit") for b in bits], "word length", start=3)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+# ---------------------------------------------------------------------------------- chapter 3
+
+
+def fourier_series():
+    """Add sinusoids until they are a square wave.
+
+    Returns
+    -------
+    ipywidgets.VBox or IPython.display.HTML
+        An :func:`explorer` over 1 to 30 sinusoids of 110, 330, 550 Hz and so on.
+
+    Notes
+    -----
+    Shown in chapter 3, "Fourier".
+
+    Examples
+    --------
+    >>> fourier_series().children[0].options[2]
+    ('3 sinusoids', 2)
+    """
+    pitch, rate = 110, 16000
+    counts = [1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30]
+
+    def partial_sum(count, cycles):
+        odd = 2 * np.arange(count) + 1
+        return np.sin(2 * np.pi * np.outer(cycles, odd)) @ (4 / (np.pi * odd))
+
+    def draw(place):
+        count = counts[place]
+        figure, (wave, stems) = plt.subplots(
+            1, 2, figsize=(6.4, 2.9), layout="constrained", width_ratios=[3, 2]
+        )
+        cycles = np.linspace(0, 2, 2401)
+        ms = cycles / pitch * 1000
+        square = np.where(cycles % 1 < 0.5, 1, -1)
+        wave.plot(ms, square, "--", color="#9fb3c0", linewidth=1.2, label="square wave")
+        if count > 1:
+            last = (2 * count - 1) * cycles
+            wave.plot(ms, _wave(last) * 4 / np.pi / (2 * count - 1), ":", color=plotting.SECOND)
+        wave.plot(ms, partial_sum(count, cycles), "-", color=plotting.ACCENT)
+        wave.set(xlabel="time [ms]", ylabel="amplitude", ylim=(-1.45, 1.45), xlim=(0, ms[-1]))
+        wave.set_title(f"{_counted(count, 'sinusoid')} added")
+        odd = 2 * np.arange(count) + 1
+        stems.vlines(odd * pitch, 0, 4 / (np.pi * odd), color=plotting.ACCENT)
+        stems.plot(odd * pitch, 4 / (np.pi * odd), "o", color=plotting.ACCENT, markersize=3.5)
+        stems.plot(odd[-1] * pitch, 4 / (np.pi * odd[-1]), "o", color=plotting.SECOND)
+        stems.set(xlabel="frequency [Hz]", ylabel="amplitude", xlim=(0, 6700), ylim=(0, 1.4))
+        stems.set_title("what was added")
+        alt = (
+            f"Left, the sum of {_counted(count, 'sinusoid')} against a square wave, closer the "
+            f"more there are, with an overshoot at each jump. Right, their amplitudes, falling "
+            f"as one over the frequency, up to {odd[-1] * pitch:,} Hz."
+        )
+        tone = _faded(partial_sum(count, np.arange(int(0.6 * rate)) / rate * pitch), rate)
+        caption = f"{_counted(count, 'sinusoid')}: {pitch} Hz"
+        caption += f" to {odd[-1] * pitch:,} Hz." if count > 1 else "."
+        return Frame(figure, alt, audio.player(0.3 * tone, rate, caption))
+
+    return explorer(draw, [_counted(count, "sinusoid") for count in counts], "added")
+
+
+# ---------------------------------------------------------------------------------- chapter 4
+
+
+def window_length(samples: np.ndarray, rate: int):
+    """Look at one sound through short windows and long ones.
+
+    Parameters
+    ----------
+    samples : array of shape (n_samples,)
+        The sound.
+    rate : int
+        In Hz.
+
+    Returns
+    -------
+    ipywidgets.VBox or IPython.display.HTML
+        An :func:`explorer` over windows of 2 to about 256 ms.
+
+    Notes
+    -----
+    Shown in chapter 4, "Spectrograms".
+
+    Examples
+    --------
+    >>> window_length(np.zeros(8000), 8000).children[0].options[0]
+    ('16 samples, 2 ms', 0)
+    """
+    samples = np.asarray(samples, np.float32)
+    shortest = 2 ** round(np.log2(0.002 * rate))
+    lengths = [shortest * 2**i for i in range(8)]
+    places = [f"{length:,} samples, {1000 * length / rate:.0f} ms" for length in lengths]
+
+    def draw(place):
+        length, hop = lengths[place], max(rate // 500, 1)
+        n_fft = max(length, 512)  # zeros behind a short window only smooth the picture
+        spectrum = np.abs(librosa.stft(samples, n_fft=n_fft, win_length=length, hop_length=hop))
+        level = librosa.amplitude_to_db(spectrum, ref=max(spectrum.max(), 1e-9), top_db=60)
+        figure, ax = plt.subplots(figsize=(6.4, 3.3), layout="constrained")
+        times = np.arange(level.shape[1]) * hop / rate
+        frequencies = np.arange(level.shape[0]) * rate / n_fft
+        plotting.spectrogram(level, times, frequencies, title=f"window: {places[place]}", ax=ax)
+        alt = (
+            f"A spectrogram through a window of {places[place]}. The shorter the window, the "
+            "sharper in time and the more smeared in frequency; the longer, the other way round."
+        )
+        return Frame(figure, alt)
+
+    return explorer(draw, places, "window", start=3)
+
+
+def mel_bands(samples: np.ndarray, rate: int):
+    """Describe a word by a few mel bands, and hear what they still say.
+
+    The sound is noise, shaped in each band as strongly as the word was there: what the bands do
+    not hold is not heard. Shannon et al. (1995), "Speech recognition with primarily temporal
+    cues", Science 270, found that three or four bands are nearly enough.
+
+    Parameters
+    ----------
+    samples : array of shape (n_samples,)
+        The word.
+    rate : int
+        In Hz.
+
+    Returns
+    -------
+    ipywidgets.VBox or IPython.display.HTML
+        An :func:`explorer` over 1 to 64 bands.
+
+    Notes
+    -----
+    Shown in chapter 4, "Spectrograms".
+
+    Examples
+    --------
+    >>> mel_bands(np.ones(4000), 8000).children[0].options[0]
+    ('1 band', 0)
+    """
+    samples = audio.peak_normalize(samples)
+    counts = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64]
+    n_fft, hop = 512, 64
+    spectrum = librosa.stft(samples, n_fft=n_fft, hop_length=hop)
+    hiss = np.random.default_rng(0).standard_normal(len(samples)).astype(np.float32)
+    noise = librosa.stft(hiss, n_fft=n_fft, hop_length=hop)
+    times = np.arange(spectrum.shape[1]) * hop / rate
+
+    def draw(place):
+        count = counts[place]
+        bank = librosa.filters.mel(sr=rate, n_fft=n_fft, n_mels=count, htk=True, norm=None)
+        power = bank @ np.abs(spectrum) ** 2
+        level = librosa.power_to_db(power, ref=max(power.max(), 1e-9), top_db=60)
+        edges = librosa.mel_frequencies(count + 2, fmax=rate / 2, htk=True)
+        figure, (filters, picture) = plt.subplots(
+            2, 1, figsize=(6.4, 4.2), layout="constrained", height_ratios=[2, 3]
+        )
+        hertz = np.arange(bank.shape[1]) * rate / n_fft
+        for i, triangle in enumerate(bank):
+            style = "-" if i % 2 else "--"
+            color = plotting.SECOND if i % 2 else plotting.ACCENT
+            filters.plot(hertz, triangle, style, color=color, linewidth=1)
+        filters.set(xlabel="frequency [Hz]", ylabel="gain", xlim=(0, rate / 2), ylim=(0, 1.05))
+        mesh = picture.pcolormesh(times, np.arange(count), level, shading="nearest")
+        ticks = np.unique(np.linspace(0, count - 1, min(count, 5)).round().astype(int))
+        picture.set_yticks(ticks, [f"{edges[tick + 1]:,.0f}" for tick in ticks])
+        picture.set(xlabel="time [s]", ylabel="centre of band [Hz]")
+        picture.grid(False)
+        figure.colorbar(mesh, ax=picture, label="level [dB]")
+        alt = (
+            f"Above, {_counted(count, 'triangle')}, the filters of {_counted(count, 'mel band')}, "
+            "wider towards high frequencies; below, the word in as many rows."
+        )
+        shaped = _shaped_noise(noise, bank, power, hop, len(samples))
+        sound = audio.player(0.7 * shaped, rate, f"Noise through {_counted(count, 'mel band')}.")
+        return Frame(figure, alt, sound)
+
+    return explorer(draw, [_counted(count, "band") for count in counts], "mel bands", start=3)
+
+
+def _shaped_noise(
+    noise: np.ndarray, bank: np.ndarray, power: np.ndarray, hop: int, n_samples: int
+) -> np.ndarray:
+    """Give noise in each band the power that the word has there."""
+    wanted = power / np.maximum(bank.sum(axis=1, keepdims=True), 1e-9)  # per frequency bin
+    gain = np.sqrt(bank.T @ wanted)
+    return audio.peak_normalize(librosa.istft(noise * gain, hop_length=hop, length=n_samples))

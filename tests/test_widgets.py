@@ -1,0 +1,160 @@
+"""An explorer shows the same frames live and as a flipbook; what they claim is true."""
+
+import base64
+import io
+import re
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import soundfile
+from bs4 import BeautifulSoup
+from PIL import Image
+
+from digitlab import widgets
+
+RATE = 8000
+WORD = np.random.default_rng(0).standard_normal(4000) * np.hanning(4000)
+EXPLORERS = {
+    "waves": widgets.waves,
+    "aliasing": widgets.aliasing,
+    "quantisation": lambda: widgets.quantisation(WORD, RATE),
+    "fourier_series": widgets.fourier_series,
+    "window_length": lambda: widgets.window_length(WORD, RATE),
+    "mel_bands": lambda: widgets.mel_bands(WORD, RATE),
+}
+SILENT = {"waves", "window_length"}
+
+
+def place_of(place):
+    figure, ax = plt.subplots(figsize=(1, 1))
+    ax.plot([0, 1], [0, place])
+    return widgets.Frame(figure, f'frame "{place}"')
+
+
+@pytest.fixture
+def page(monkeypatch):
+    """Return a function that makes an explorer's flipbook and parses it."""
+    monkeypatch.setenv("DIGITLAB_FLIPBOOK", "1")
+    return lambda make: BeautifulSoup(make().data, "html.parser")
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_a_flipbook_holds_a_picture_a_sound_and_words_for_every_place(name, page):
+    soup = page(EXPLORERS[name])
+    frames, slider = soup.select(".frame"), soup.select_one("input[type=range]")
+    assert int(slider["max"]) == len(frames) - 1 >= 7
+    assert [not frame.has_attr("hidden") for frame in frames].count(True) == 1
+    assert slider["aria-valuetext"] == frames[int(slider["value"])]["data-place"]
+    pictures = [frame.img["src"] for frame in frames]
+    assert len(set(pictures)) == len(pictures)
+    for frame in frames:
+        picture = base64.b64decode(frame.img["src"].partition(",")[2])
+        assert Image.open(io.BytesIO(picture)).format == "WEBP"
+        assert frame.img["alt"].endswith(".")
+        assert bool(frame.select("audio")) == (name not in SILENT)
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_live_the_slider_redraws(name):
+    slider, view = EXPLORERS[name]().children
+    slider = slider.children[1] if name == "waves" else slider
+    for option in slider.options[:2]:
+        slider.value = option[1]
+        shown = view.value
+    slider.value = slider.options[0][1]
+    assert view.value != shown
+
+
+def test_live_and_flipbook_show_the_same(monkeypatch):
+    live = widgets.explorer(place_of, ["low", "high"], "place", start=1).children[1].value
+    monkeypatch.setenv("DIGITLAB_FLIPBOOK", "1")
+    assert live in widgets.explorer(place_of, ["low", "high"], "place").data
+
+
+def test_words_are_escaped(page):
+    soup = page(lambda: widgets.explorer(place_of, ["<low>", '"high"'], "a & b"))
+    assert soup.span.text == "a & b"
+    assert [frame["data-place"] for frame in soup.select(".frame")] == ["<low>", '"high"']
+    assert soup.img["alt"] == 'frame "0"'
+
+
+def test_no_figure_is_left_open():
+    plt.close("all")
+    widgets.explorer(place_of, ["low", "high"], "place")
+    assert not plt.get_fignums()
+
+
+def sounds(frame):
+    for audio in frame.select("audio"):
+        content = base64.b64decode(audio["src"].partition(",")[2])
+        yield soundfile.read(io.BytesIO(content))
+
+
+def strongest(samples, rate):
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    return spectrum.argmax() * rate / len(samples)
+
+
+def test_aliasing_plays_the_tones_that_it_names(page):
+    for frame in page(widgets.aliasing).select(".frame"):
+        tone = float(frame["data-place"].removesuffix(" Hz").replace(",", ""))
+        (original, rate), (aliased, _) = sounds(frame)
+        assert strongest(original, rate) == pytest.approx(tone, abs=3)
+        folded = abs((tone + 2000) % 4000 - 2000)
+        assert strongest(aliased, rate) == pytest.approx(folded, abs=3)
+
+
+@pytest.mark.parametrize("frequency", [300, 1900, 2300, 3800, 4300, 7700])
+def test_an_alias_has_the_same_samples(frequency):
+    n = np.arange(40)
+    alias, turned = widgets._alias(frequency, 4000), widgets._is_turned(frequency, 4000)
+    same = widgets._wave(alias * n / 4000, turned=turned)
+    np.testing.assert_allclose(same, widgets._wave(frequency * n / 4000), atol=1e-9)
+
+
+def test_quantisation_plays_what_it_says(page):
+    frames = page(lambda: widgets.quantisation(WORD, RATE)).select(".frame")
+    levels = []
+    for frame in frames:
+        (quantised, _), _ = sounds(frame)
+        levels.append(len(np.unique(quantised)))
+        assert levels[-1] <= 2 ** int(frame["data-place"].split()[0])
+    assert levels == sorted(levels)
+
+
+def test_the_fourier_series_nears_a_square_wave(page):
+    frames = page(widgets.fourier_series).select(".frame")
+    heard = [next(sounds(frame))[0] for frame in frames]
+    middle = slice(len(heard[0]) // 4, -len(heard[0]) // 4)
+    square = np.sign(heard[0][middle])
+    errors = [np.mean((sound[middle] / 0.3 - square) ** 2) for sound in heard]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < errors[0] / 5
+
+
+@pytest.mark.parametrize("place", [0, 5, 11])
+def test_mel_bands_keep_the_loudness_over_time(place):
+    explorer = widgets.mel_bands(WORD, RATE)
+    explorer.children[0].index = place
+    shaped, _ = next(sounds(BeautifulSoup(explorer.children[1].value, "html.parser")))
+    heard, wanted = (np.convolve(x**2, np.ones(400), "same") for x in (shaped, WORD))
+    assert np.corrcoef(heard, wanted)[0, 1] > 0.8
+
+
+def test_mel_bands_keep_the_spectrum_when_there_are_many():
+    word = np.sin(2 * np.pi * 1000 / RATE * np.arange(4000))
+    explorer = widgets.mel_bands(word, RATE)
+    explorer.children[0].index = 11
+    shaped, _ = next(sounds(BeautifulSoup(explorer.children[1].value, "html.parser")))
+    assert strongest(shaped, RATE) == pytest.approx(1000, abs=100)
+
+
+def test_every_place_has_a_number_that_a_reader_can_use():
+    slider, _ = widgets.window_length(WORD, 48000).children
+    for text, _ in slider.options:
+        assert re.fullmatch(r"[\d,]+ samples, \d+ ms", text)
