@@ -107,7 +107,10 @@ def _frame_html(frame: Frame) -> str:
     frame.figure.savefig(picture, format="webp", pil_kwargs={"quality": 75, "method": 6})
     plt.close(frame.figure)
     source = base64.b64encode(picture.getvalue()).decode()
-    image = f'<img src="data:image/webp;base64,{source}" alt="{html.escape(frame.alt)}">'
+    image = (
+        f'<img style="max-width: 100%" alt="{html.escape(frame.alt)}" '
+        f'src="data:image/webp;base64,{source}">'
+    )
     return image + (frame.sound.data if frame.sound else "")
 
 
@@ -164,7 +167,7 @@ def waves():
     Examples
     --------
     >>> waves().children[1].value[:30]
-    '<img src="data:image/webp;base'
+    '<img style="max-width: 100%" a'
     """
     n_frames = 20
     period = 1000 / SPEED_OF_SOUND  # ms of a wave one metre long
