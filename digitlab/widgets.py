@@ -104,7 +104,7 @@ def explorer(
 
 def _frame_html(frame: Frame) -> str:
     picture = io.BytesIO()
-    frame.figure.savefig(picture, format="webp", pil_kwargs={"quality": 75, "method": 6})
+    frame.figure.savefig(picture, format="webp", pil_kwargs={"quality": 70, "method": 6})
     plt.close(frame.figure)
     source = base64.b64encode(picture.getvalue()).decode()
     image = (
@@ -173,12 +173,12 @@ def waves():
     period = 1000 / SPEED_OF_SOUND  # ms of a wave one metre long
     places = [f"{period * i / n_frames:.2f} ms" for i in range(n_frames)]
     rng = np.random.default_rng(1)
-    columns = np.arange(-4, 70) / 33
-    lines = (np.arange(12) + 0.5) / 12
+    columns = np.arange(-3, 59) / 28
+    lines = (np.arange(10) + 0.5) / 10
     resting_x, resting_y = np.meshgrid(columns, lines, indexing="ij")
     resting_x = resting_x + rng.uniform(-0.014, 0.014, resting_x.shape)
     resting_y = resting_y + rng.uniform(-0.035, 0.035, resting_y.shape)
-    marked = 37  # the column at 1 m
+    marked = 31  # the column at 1 m
 
     def sway(x, place):
         return np.sin(2 * np.pi * (x - place / n_frames))
@@ -188,8 +188,8 @@ def waves():
             3, 1, figsize=(6.4, 3.9), sharex=True, layout="constrained", height_ratios=[3, 2, 2]
         )
         x = resting_x + 0.07 * sway(resting_x, place)
-        air.plot(x.ravel(), resting_y.ravel(), ".", color=plotting.ACCENT, markersize=3.5)
-        air.plot(x[marked, 6], resting_y[marked, 6], "o", color=plotting.SECOND, markersize=9)
+        air.plot(x.ravel(), resting_y.ravel(), ".", color=plotting.ACCENT, markersize=4)
+        air.plot(x[marked, 5], resting_y[marked, 5], "o", color=plotting.SECOND, markersize=9)
         air.set(ylim=(-0.05, 1.05), yticks=[], title="Sound in air: particles sway along its way")
         fine = np.linspace(0, 2, 400)
         pressure = -np.cos(2 * np.pi * (fine - place / n_frames))
@@ -264,7 +264,7 @@ def aliasing(rate: int = 4000):
             f"{heard:,.0f} Hz through the same dots. Right, a zigzag: the tone that comes out "
             "rises to half the rate, falls to zero, rises again."
         )
-        seconds = np.arange(play_rate // 2) / play_rate
+        seconds = np.arange(0.3 * play_rate) / play_rate
         original = _faded(_wave(tone * seconds), play_rate)
         sampled = _faded(_wave(heard * seconds, turned=_is_turned(tone, rate)), play_rate)
         sound = audio.players(
@@ -352,11 +352,11 @@ def quantisation(samples: np.ndarray, rate: int):
             f"16 ms of the sound before and after rounding to {bits[place]} bits, a staircase of "
             f"at most {2 ** bits[place]:,} levels; below, the difference, jagged."
         )
-        loud_error = audio.peak_normalize(error)
-        gain = 1 / np.abs(error).max()
+        gain = 0.5 / np.abs(error).max()
+        change = f"{gain:,.3g} times louder" if gain > 1 else "not made louder"
         sound = audio.players(
             audio.player(quantised, rate, f"With {_counted(bits[place], 'bit')}."),
-            audio.player(0.5 * loud_error, rate, f"The error alone, {gain / 2:,.3g} times louder."),
+            audio.player(max(gain, 1) * error, rate, f"The error alone, {change}."),
         )
         return Frame(figure, alt, sound)
 
@@ -411,7 +411,7 @@ def fourier_series():
         wave.set_title(f"{_counted(count, 'sinusoid')} added")
         odd = 2 * np.arange(count) + 1
         stems.vlines(odd * pitch, 0, 4 / (np.pi * odd), color=plotting.ACCENT)
-        stems.plot(odd * pitch, 4 / (np.pi * odd), "o", color=plotting.ACCENT, markersize=3.5)
+        stems.plot(odd * pitch, 4 / (np.pi * odd), "o", color=plotting.ACCENT, markersize=4)
         stems.plot(odd[-1] * pitch, 4 / (np.pi * odd[-1]), "o", color=plotting.SECOND)
         stems.set(xlabel="frequency [Hz]", ylabel="amplitude", xlim=(0, 6700), ylim=(0, 1.4))
         stems.set_title("what was added")
