@@ -23,6 +23,7 @@ from digitlab.riff import WavError
 
 __all__ = [
     "WavError",
+    "fade",
     "fit",
     "peak_normalize",
     "player",
@@ -260,6 +261,37 @@ def peak_normalize(samples):
     if not np.isfinite(samples).all():
         raise ValueError("samples are NaN or infinite, so they have no peak; remove those first")
     return samples / (np.abs(samples).max(initial=0) or np.float32(1))
+
+
+def fade(samples, rate, seconds=0.02):
+    """Let a sound swell at its start and fade at its end, so that neither clicks.
+
+    Parameters
+    ----------
+    samples : array_like, shape (n_samples,)
+        The sound.
+    rate : int
+        In Hz.
+    seconds : float
+        How long either takes, along a straight line.
+
+    Returns
+    -------
+    ndarray, shape (n_samples,)
+        The same sound, from 0 to 0.
+
+    Notes
+    -----
+    Taught in chapter 1, "Sound waves".
+
+    Examples
+    --------
+    >>> fade(np.ones(5), rate=4, seconds=0.5)
+    array([0. , 0.5, 1. , 0.5, 0. ])
+    """
+    samples = np.asarray(samples)
+    steps = np.arange(len(samples))
+    return samples * np.minimum(1, np.minimum(steps, steps[::-1]) / (seconds * rate))
 
 
 def quantise(samples, bits, *, dither=None):

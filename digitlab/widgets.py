@@ -33,7 +33,6 @@ __all__ = [
 ]
 
 SPEED_OF_SOUND = 343  # m/s, in air of 20 °C (chapter 1)
-FADE_S = 0.01  # how long tones take to swell and to fade, so that they do not click
 
 
 class Frame(NamedTuple):
@@ -265,8 +264,8 @@ def aliasing(rate: int = 4000):
             "rises to half the rate, falls to zero, rises again."
         )
         seconds = np.arange(0.3 * play_rate) / play_rate
-        original = _faded(_wave(tone * seconds), play_rate)
-        sampled = _faded(_wave(heard * seconds, turned=_is_turned(tone, rate)), play_rate)
+        original = audio.fade(_wave(tone * seconds), play_rate)
+        sampled = audio.fade(_wave(heard * seconds, turned=_is_turned(tone, rate)), play_rate)
         sound = audio.players(
             audio.player(0.4 * original, play_rate, f"The tone: {tone:,.0f} Hz."),
             audio.player(0.4 * sampled, play_rate, f"Sampled at {rate:,} Hz and played."),
@@ -288,13 +287,6 @@ def _is_turned(frequency: float, rate: float) -> bool:
 
 def _wave(cycles: np.ndarray, *, turned: bool = False) -> np.ndarray:
     return np.sin(2 * np.pi * cycles) * (-1 if turned else 1)
-
-
-def _faded(samples: np.ndarray, rate: int) -> np.ndarray:
-    ramp = np.linspace(0, 1, int(FADE_S * rate))
-    envelope = np.ones(len(samples))
-    envelope[: len(ramp)], envelope[-len(ramp) :] = ramp, ramp[::-1]
-    return samples * envelope
 
 
 def quantisation(samples: np.ndarray, rate: int):
@@ -420,7 +412,7 @@ def fourier_series():
             f"more there are, with an overshoot at each jump. Right, their amplitudes, falling "
             f"as one over the frequency, up to {odd[-1] * pitch:,} Hz."
         )
-        tone = _faded(partial_sum(count, np.arange(int(0.6 * rate)) / rate * pitch), rate)
+        tone = audio.fade(partial_sum(count, np.arange(int(0.6 * rate)) / rate * pitch), rate)
         caption = f"{_counted(count, 'sinusoid')}: {pitch} Hz"
         caption += f" to {odd[-1] * pitch:,} Hz." if count > 1 else "."
         return Frame(figure, alt, audio.player(0.3 * tone, rate, caption))

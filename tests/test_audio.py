@@ -454,6 +454,15 @@ def test_examples():
     assert attempted > 10 and failed == 0
 
 
+def test_fade_touches_only_the_ends_and_leaves_its_argument_alone():
+    samples = np.ones(1000)
+    faded = audio.fade(samples, 8000, 0.01)
+    assert faded[0] == faded[-1] == 0
+    assert (np.diff(faded[:81]) > 0).all()
+    assert (faded[80:-80] == 1).all()
+    assert (samples == 1).all()
+
+
 @pytest.mark.parametrize("bits", [1, 2, 8, 16])
 def test_quantise_has_as_many_levels_as_the_bits_allow(bits):
     ramp = np.linspace(-1, 1, 300_001)
