@@ -289,7 +289,7 @@ def _wave(cycles: np.ndarray, *, turned: bool = False) -> np.ndarray:
     return np.sin(2 * np.pi * cycles) * (-1 if turned else 1)
 
 
-def quantisation(samples: np.ndarray, rate: int):
+def quantisation(samples: np.ndarray, rate: int, *, caption: str = ""):
     """Give a sound fewer and fewer bits, and hear what they cost.
 
     Parameters
@@ -298,6 +298,8 @@ def quantisation(samples: np.ndarray, rate: int):
         Full scale is 1.
     rate : int
         In Hz.
+    caption : str
+        Whose recording it is; stands under every player.
 
     Returns
     -------
@@ -347,8 +349,8 @@ def quantisation(samples: np.ndarray, rate: int):
         gain = 0.5 / np.abs(error).max()
         change = f"{gain:,.3g} times louder" if gain > 1 else "not made louder"
         sound = audio.players(
-            audio.player(quantised, rate, f"With {_counted(bits[place], 'bit')}."),
-            audio.player(max(gain, 1) * error, rate, f"The error alone, {change}."),
+            audio.player(quantised, rate, f"With {_counted(bits[place], 'bit')}. {caption}"),
+            audio.player(max(gain, 1) * error, rate, f"The error alone, {change}. {caption}"),
         )
         return Frame(figure, alt, sound)
 
@@ -470,7 +472,7 @@ def window_length(samples: np.ndarray, rate: int):
     return explorer(draw, places, "window", start=3)
 
 
-def mel_bands(samples: np.ndarray, rate: int):
+def mel_bands(samples: np.ndarray, rate: int, *, caption: str = ""):
     """Describe a word by a few mel bands, and hear what they still say.
 
     The sound is noise, shaped in each band as strongly as the word was there: what the bands do
@@ -483,6 +485,8 @@ def mel_bands(samples: np.ndarray, rate: int):
         The word.
     rate : int
         In Hz.
+    caption : str
+        Whose recording it is; stands under every player.
 
     Returns
     -------
@@ -532,8 +536,8 @@ def mel_bands(samples: np.ndarray, rate: int):
             "wider towards high frequencies; below, the word in as many rows."
         )
         shaped = _shaped_noise(noise, bank, power, hop, len(samples))
-        sound = audio.player(0.7 * shaped, rate, f"Noise through {_counted(count, 'mel band')}.")
-        return Frame(figure, alt, sound)
+        words = f"Noise through {_counted(count, 'mel band')}. {caption}"
+        return Frame(figure, alt, audio.player(0.7 * shaped, rate, words))
 
     return explorer(draw, [_counted(count, "band") for count in counts], "mel bands", start=3)
 
