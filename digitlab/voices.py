@@ -1,4 +1,4 @@
-"""The built-in talking corpus: a formant synthesiser that says zero to nine in many voices.
+"""The built-in talking corpora: a formant synthesiser that says thirty words in many voices.
 
 A *source* (the buzz of the vocal folds, the hiss of breath) goes through a *filter* (the resonances
 of the mouth, its formants). Words are strings of phonemes, phonemes are rows of a table of targets,
@@ -9,14 +9,18 @@ Source, cascade and fricative branch are laid out after Klatt (1980), "Software 
 cascade/parallel formant synthesizer", J. Acoust. Soc. Am. 67, 971-995.
 """
 
+import json
 import os
 import shutil
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, fields
+from hashlib import sha1
 from itertools import product
 from numbers import Integral
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -24,11 +28,13 @@ from scipy.ndimage import convolve1d
 from scipy.signal import butter, lfilter, oaconvolve, sosfilt
 from tqdm import tqdm
 
+from digitlab._speech_commands import which_set
 from digitlab.audio import peak_normalize, resample, write_wav
 
 __all__ = [
     "ACCENTS",
     "DIGITS",
+    "LAYOUTS",
     "NAMES",
     "PHONEMES",
     "WORDS",
@@ -103,65 +109,105 @@ def _voiceless(*formants_and_seconds, **others):
     return Phoneme(*formants_and_seconds, voicing=0, damping=2, **others)
 
 
-# Formants of a man. Vowels: "iy", "aa" and "uw" (mean of its way) from Klatt (1980), table II; "ao"
-# and "uh" from Peterson & Barney (1952), "Control methods used in a study of the vowels", JASA 24;
-# "ih", "e", "eh", "ah", "o" from Hillenbrand et al. (1995), "Acoustic characteristics of American
-# English vowels", JASA 97. Consonants start from Klatt's table III. Levels, durations and the ways
-# between vowels ("j", "ux") are set against spectra of real digits. A plosive is a closure ("tcl")
-# and a burst ("t"); "rr" is an r made in the throat; else the names are ARPABET's.
+# Formants of a man, of three origins: Klatt (1980), tables II (vowels) and III (consonants);
+# Peterson & Barney (1952), "Control methods used in a study of the vowels", JASA 24 ("ao", "uh");
+# Hillenbrand et al. (1995), "Acoustic characteristics of American English vowels", JASA 97 ("eh",
+# "ah", "o", "er"). What digits are made of was then moved, as were levels and durations, until mean
+# spectra of synthetic digits met those of the training takes of FSDD. A plosive is a closure
+# ("tcl") and a burst ("t"). "e j" is the vowel of "eight", "a ih" that of "nine", "a uh" that of
+# "down", "o uh" that of "go"; "ux" is a "uw" and "i" an "iy" made in passing; "rr" is an r from the
+# throat, "rt" one tapped with the tongue; the other names are those of ARPABET and TIMIT.
 PHONEMES = {
-    "iy": Phoneme(300, 2070, 2980, 0.170),
-    "ih": Phoneme(427, 2034, 2684, 0.080),
-    "e": Phoneme(476, 2089, 2691, 0.140),
+    "iy": Phoneme(310, 2120, 2900, 0.130),
+    "i": Phoneme(300, 2070, 2800, 0.090),
+    "ih": Phoneme(460, 1900, 2600, 0.095),
+    "e": Phoneme(570, 1850, 2550, 0.090),
     "eh": Phoneme(580, 1799, 2605, 0.120),
-    "aa": Phoneme(700, 1220, 2600, 0.110),
-    "ah": Phoneme(623, 1200, 2550, 0.150),
+    "ae": Phoneme(620, 1660, 2430, 0.150),
+    "a": Phoneme(720, 1350, 2500, 0.160),
+    "aa": Phoneme(700, 1220, 2600, 0.150),
+    "ah": Phoneme(623, 1200, 2550, 0.120),
     "ao": Phoneme(570, 840, 2410, 0.200),
     "o": Phoneme(497, 910, 2459, 0.165),
-    "uh": Phoneme(440, 1020, 2240, 0.100),
-    "uw": Phoneme(320, 1050, 2200, 0.140),
+    "uh": Phoneme(440, 1020, 2240, 0.080),
+    "uw": Phoneme(310, 950, 2200, 0.130),
     "ux": Phoneme(330, 1750, 2300, 0.080),
+    "er": Phoneme(474, 1379, 1710, 0.150),
     "ax": Phoneme(500, 1400, 2450, 0.070, voicing=58),
-    "j": Phoneme(390, 2150, 2750, 0.120),
-    "r": Phoneme(370, 1280, 1750, 0.055, voicing=58),
-    "rr": Phoneme(420, 1300, 2300, 0.060, voicing=58, frication=20, hiss=3000),
-    "w": Phoneme(360, 720, 2200, 0.055, voicing=58),
-    "n": Phoneme(480, 1600, 2550, 0.100, voicing=56, nasality=1, damping=1.5),
-    "v": Phoneme(320, 1150, 2150, 0.065, 54, aspiration=30, frication=36, hiss_width=8000),
-    "z": Phoneme(260, 1390, 2530, 0.080, 50, aspiration=20, frication=48),
-    "f": _voiceless(340, 1100, 2080, 0.090, aspiration=30, frication=38, hiss_width=8000),
-    "th": _voiceless(320, 1290, 2540, 0.070, aspiration=30, frication=38, hiss_width=7000),
-    "s": _voiceless(320, 1390, 2530, 0.110, aspiration=30, frication=52),
+    "j": Phoneme(320, 2100, 2650, 0.090, voicing=56),
+    "y": Phoneme(260, 2070, 3020, 0.060, voicing=57),
+    "w": Phoneme(360, 700, 2180, 0.045, voicing=58),
+    "r": Phoneme(490, 1380, 1750, 0.050, voicing=58),
+    "rr": Phoneme(500, 1250, 2300, 0.060, voicing=57, frication=20, hiss=3000),
+    "rt": Phoneme(430, 1600, 2450, 0.030, voicing=48),
+    "l": Phoneme(310, 1050, 2880, 0.065, voicing=57),
+    "m": Phoneme(480, 1270, 2130, 0.065, voicing=58, nasality=1, damping=1.2),
+    "n": Phoneme(480, 1550, 2500, 0.065, voicing=58, nasality=1, damping=1.2),
+    "v": Phoneme(320, 1150, 2150, 0.050, voicing=50, aspiration=30, frication=36, hiss_width=8000),
+    "z": Phoneme(260, 1390, 2530, 0.080, voicing=50, aspiration=20, frication=48),
+    "f": _voiceless(340, 1100, 2080, 0.075, aspiration=30, frication=44, hiss_width=8000),
+    "th": _voiceless(320, 1290, 2540, 0.070, aspiration=30, frication=45, hiss_width=7000),
+    "s": _voiceless(350, 1500, 2530, 0.110, aspiration=30, frication=54, hiss=5200),
+    "sh": _voiceless(300, 1840, 2750, 0.120, aspiration=30, frication=52, hiss=2900),
     "hh": _voiceless(np.nan, np.nan, np.nan, 0.045, aspiration=52),
-    "tcl": _voiceless(320, 1700, 2600, 0.060),
-    "t": _voiceless(350, 1750, 2600, 0.020, aspiration=25, frication=54, hiss=4500),
-    "kcl": _voiceless(300, 1990, 2850, 0.055),
-    "k": _voiceless(300, 1990, 2850, 0.020, aspiration=25, frication=50, hiss=2300),
+    "bcl": Phoneme(200, 1100, 2150, 0.050, voicing=44),
+    "b": Phoneme(300, 1100, 2150, 0.010, voicing=52, frication=44, hiss=900),
+    "dcl": Phoneme(200, 1600, 2600, 0.050, voicing=44),
+    "d": Phoneme(300, 1600, 2600, 0.012, voicing=52, frication=50, hiss=4000),
+    "gcl": Phoneme(200, 1990, 2850, 0.050, voicing=44),
+    "g": Phoneme(300, 1990, 2850, 0.015, voicing=52, frication=48, hiss=2000),
+    "pcl": _voiceless(400, 1100, 2150, 0.070),
+    "p": _voiceless(400, 1100, 2150, 0.012, aspiration=25, frication=46, hiss=900),
+    "tcl": _voiceless(320, 1700, 2600, 0.085),
+    "t": _voiceless(350, 1750, 2600, 0.020, aspiration=25, frication=57, hiss=4500),
+    "kcl": _voiceless(260, 2150, 2700, 0.085),
+    "k": _voiceless(300, 2100, 2700, 0.015, aspiration=25, frication=46, hiss=2300),
 }
 
-WORDS = {
-    "zero": "z ih r o uh",
-    "one": "w ah n",
-    "two": "tcl t hh ux uw",
+WORDS = {  # where people differ, one way after the other
+    "zero": "z ih r o uh | z iy r o uh | z ih r o | z iy r ax uh | z ih r ah uh",
+    "one": "w ah n | w aa n",
+    "two": "tcl t hh ux uw | tcl t hh uw | tcl t ux | tcl t uw",
     "three": "th r iy",
-    "four": "f o r",
-    "five": "f aa j v",
+    "four": "f o r | f ao r",
+    "five": "f a ih v | f a ih f",
     "six": "s ih kcl k s",
-    "seven": "s eh v ax n",
-    "eight": "e j tcl t",
-    "nine": "n aa j n",
+    "seven": "s eh v ax n | s eh v ih n",
+    "eight": "e j tcl t | e j tcl t hh | e j tcl",
+    "nine": "n a ih n",
+    "bed": "bcl b eh dcl d",
+    "bird": "bcl b er dcl d",
+    "cat": "kcl k hh ae tcl t | kcl k hh ae tcl",
+    "dog": "dcl d ao gcl g | dcl d aa gcl g",
+    "down": "dcl d a uh n",
+    "go": "gcl g o uh",
+    "happy": "hh ae pcl p iy",
+    "house": "hh a uh s",
+    "left": "l eh f tcl t | l eh f tcl",
+    "marvin": "m aa r v ih n",
+    "no": "n o uh",
+    "off": "ao f | aa f",
+    "on": "aa n | ao n",
+    "right": "r a ih tcl t | r a ih tcl",
+    "sheila": "sh iy l ax",
+    "stop": "s tcl t aa pcl p | s tcl t aa pcl",
+    "tree": "tcl t r iy",
+    "up": "ah pcl p | ah pcl",
+    "wow": "w a uh",
+    "yes": "y eh s",
 }
-DIGITS = tuple(WORDS)
+DIGITS = tuple(WORDS)[:10]
 
-ACCENTS = {  # the words that each says in its own way
+ACCENTS = {  # what is said instead of what; # is the edge of a word
     "american": {},
-    "british": {"zero": "z ih r ax uh", "four": "f ao"},
-    "german": {"zero": "z iy rr o uh", "three": "th rr iy", "four": "f ao", "five": "f aa j f"},
-    "french": {"zero": "z e rr o", "two": "tcl t uw", "three": "s rr iy", "eight": "e tcl t"},
+    "british": {"r #": "#", "aa r": "aa", "er": "ax ax", "o uh": "ax uh", "aa n": "ao n"},
+    "german": {"r #": "ax #", "r": "rr", "th": "s", "z": "s", "w": "v", "v #": "f #", "ae": "eh"},
+    "french": {"r": "rr", "th": "s", "hh": "", "ih": "i", "o uh": "o", "e j": "eh", "ux uw": "ux"},
+    "greek": {"r": "rt", "ih": "i", "ah": "a", "ae": "a", "ax": "eh", "o uh": "o", "ux uw": "uw"},
 }
 
 
-def phonemes_of(word: str, accent: str = "american") -> tuple[str, ...]:
+def phonemes_of(word: str, accent: str = "american", variant: int = 0) -> tuple[str, ...]:
     """Spell a word in phonemes.
 
     Parameters
@@ -170,6 +216,8 @@ def phonemes_of(word: str, accent: str = "american") -> tuple[str, ...]:
         One of `WORDS`.
     accent : str
         One of `ACCENTS`.
+    variant : int
+        Which of the ways to say it, counted round and round.
 
     Returns
     -------
@@ -190,11 +238,19 @@ def phonemes_of(word: str, accent: str = "american") -> tuple[str, ...]:
     >>> phonemes_of("six")
     ('s', 'ih', 'kcl', 'k', 's')
     >>> phonemes_of("four"), phonemes_of("four", "british")
-    (('f', 'o', 'r'), ('f', 'ao'))
+    (('f', 'o', 'r'), ('f', 'o'))
     """
     _check_known("word", [word], WORDS)
     _check_known("accent", [accent], ACCENTS)
-    return tuple((WORDS | ACCENTS[accent])[word].split())
+    return _pronounce(word, ACCENTS[accent], variant)
+
+
+def _pronounce(word, accent, variant):
+    ways = WORDS[word].split("|")
+    spelling = f" # {ways[variant % len(ways)].strip()} # "
+    for usual, instead in accent.items():
+        spelling = spelling.replace(f" {usual} ", f" {instead} ")
+    return tuple(spelling.replace("#", "").split())
 
 
 def _check_known(kind, names, known):
@@ -214,10 +270,12 @@ def _check_whole(name, value, low, high=None):
 NAMES = (
     *("anton", "bea", "carlo", "dora", "emil", "fay"),
     *("gustav", "hanna", "ivo", "june", "karel", "lou"),
+    *("milo", "nina", "otto", "petra", "rafal", "sam"),
+    *("tomas", "ursula", "viktor", "wanda", "xaver", "yuki"),
 )
 KINDS = ("man", "woman", "man", "woman", "man", "child")  # over and over again
 PITCH = {"man": 118, "woman": 205, "child": 270}  # Hz
-HABITS = [0.07, 0.06, 0.04]  # how much F1, F2 and F3 differ from speaker to speaker
+HABITS = [0.07, 0.06, 0.04, 0.15, 0.2]  # how much speakers differ in F1, F2, F3, duration, hiss
 TRACT = {"man": 1.0, "woman": 1.16, "child": 1.30}  # formants, relative to a man's
 
 
@@ -233,12 +291,14 @@ class Speaker:
         ``"man"``, ``"woman"`` or ``"child"``.
     accent : str
         One of `ACCENTS`.
+    words : dict of str to tuple of str
+        How each of `WORDS` is said: one of its ways, in an accent that may be light or strong.
     pitch : float
         In Hz.
     tract : float
         All formants times this: 1 for a man's vocal tract, more for a shorter one.
     habits : dict of str to tuple of float
-        A personal accent: by phoneme, what F1, F2 and F3 are multiplied by.
+        By phoneme, what F1, F2, F3, duration and pitch of the hiss are multiplied by.
     upper_formants : tuple of float
         F4 to F8, in Hz.
     damping : float
@@ -274,9 +334,10 @@ class Speaker:
     name: str
     kind: str
     accent: str
+    words: dict[str, tuple[str, ...]] = field(repr=False)
     pitch: float
     tract: float
-    habits: dict[str, tuple[float, float, float]] = field(repr=False)
+    habits: dict[str, tuple[float, ...]] = field(repr=False)
     upper_formants: tuple[float, ...]
     damping: float
     tempo: float
@@ -321,7 +382,7 @@ def speaker(index: int, *, seed: int = 0) -> Speaker:
 
     Examples
     --------
-    >>> [speaker(index).name for index in (0, 1, 13)]
+    >>> [speaker(index).name for index in (0, 1, 25)]
     ['anton', 'bea', 'bea2']
     >>> speaker(1).kind, speaker(1).accent in ACCENTS
     ('woman', True)
@@ -339,10 +400,13 @@ def speaker(index: int, *, seed: int = 0) -> Speaker:
     again = index // len(NAMES)
     tract = TRACT[kind] * octaves(0.93, 1.07)
     rng = np.random.default_rng([seed, index])
+    accent = list(ACCENTS)[int(between(0, len(ACCENTS)))]
+    spoken = {usual: other for usual, other in ACCENTS[accent].items() if rng.random() < 0.6}
     return Speaker(
         name=NAMES[index % len(NAMES)] + (str(again + 1) if again else ""),
         kind=kind,
-        accent=list(ACCENTS)[int(between(0, len(ACCENTS)))],
+        accent=accent,
+        words={word: _pronounce(word, spoken, rng.integers(6)) for word in WORDS},
         pitch=PITCH[kind] * octaves(0.8, 1.25),
         tract=tract,
         upper_formants=tuple(tract * f * rng.lognormal(0, 0.03) for f in range(3500, 8000, 1000)),
@@ -352,13 +416,13 @@ def speaker(index: int, *, seed: int = 0) -> Speaker:
         tilt=octaves(500, 3000),
         jitter=between(0.004, 0.012),
         shimmer=between(0.02, 0.08),
-        sharpness=between(-8, 4),
+        sharpness=between(-18, 4),
         level=octaves(0.12, 0.8),
         low_cut=octaves(40, 300),
         high_cut=octaves(2600, 12000),
         presence=between(-4, 7),
         room=between(0, 0.6),
-        noise=between(-60, -34),
+        noise=between(-60, -28),
         rumble=between(0, 0.98),
         habits={name: tuple(rng.lognormal(0, HABITS).tolist()) for name in PHONEMES},
     )
@@ -554,6 +618,8 @@ def vocal_tract(tracks: dict[str, np.ndarray], speaker: Speaker) -> np.ndarray:
 # ------------------------------------------------------------------------- from phonemes to sound
 
 TRACKS = [f.name for f in fields(Phoneme) if f.name != "seconds"]
+NEUTRAL = np.array([500, 1500, 2500])  # Hz: formants of a man's tongue at rest
+LAST = 1.4  # the last sound before a pause is drawn out
 BEFORE, AFTER = 6, 12  # frames of silence around a word
 INERTIA = {"f1": 0.05, "f2": 0.05, "f3": 0.05, "voicing": 0.035}  # seconds; the others are quicker
 
@@ -595,13 +661,18 @@ def controls(
     """
     _check_known("phoneme", phonemes or ("",), PHONEMES)
     targets = np.array([[getattr(PHONEMES[name], t) for t in TRACKS] for name in phonemes], float)
-    targets[:, :3] *= speaker.tract * np.array([speaker.habits[name] for name in phonemes])
+    habits = np.array([speaker.habits[name] for name in phonemes])
+    targets[:, :3] *= speaker.tract * habits[:, :3]
+    targets[:, TRACKS.index("hiss")] *= np.sqrt(speaker.tract) * habits[:, 4]
     targets[:, :3] *= rng.lognormal(0, 0.03, (len(targets), 3))
-    targets[:, :3] = _borrow_from_next(targets[:, :3])
+    targets[:, :3] = _borrow_from_next(targets[:, :3], NEUTRAL * speaker.tract)
     levels = targets[:, 3:6]
     targets[:, 3:6] = np.where(levels > 0, _gain(levels - 60), 0)
     seconds = np.array([PHONEMES[name].seconds for name in phonemes])
-    seconds *= speaker.tempo * rng.lognormal(0, 0.07) * rng.lognormal(0, 0.15, len(seconds))
+    seconds[-1] *= LAST
+    seconds *= (
+        habits[:, 3] * speaker.tempo * rng.lognormal(0, 0.07) * rng.lognormal(0, 0.15, len(seconds))
+    )
     lengths = np.maximum(1, np.rint(seconds * FRAMES_PER_SECOND)).astype(int)
     orders = np.repeat(targets, lengths, axis=0)
     for i in range(3):
@@ -611,8 +682,8 @@ def controls(
     return {name: _smooth(order, name) for name, order in zip(TRACKS, orders.T, strict=True)}
 
 
-def _borrow_from_next(formants):
-    return np.where(np.isnan(formants), np.roll(formants, -1, axis=0), formants)
+def _borrow_from_next(formants, at_the_end):
+    return np.where(np.isnan(formants), np.vstack([formants[1:], at_the_end]), formants)
 
 
 def _glide(targets, lengths):
@@ -674,7 +745,7 @@ def render(phonemes: Sequence[str], speaker: Speaker, rng: np.random.Generator) 
     source = voicing * buzz + breath * rng.standard_normal(len(buzz))
     hiss = _gain(speaker.sharpness + rng.normal(0, 2)) * _to_samples(tracks["frication"])
     hiss *= np.where((voicing > 0.05) & ~is_open, 0.4, 1) * rng.standard_normal(len(buzz))
-    narrow = _band_pass(tracks["hiss"] * np.sqrt(speaker.tract), tracks["hiss_width"])
+    narrow = _band_pass(tracks["hiss"], tracks["hiss_width"])
     return filter_frames(source, vocal_tract(tracks, speaker)) + filter_frames(
         hiss, np.stack([narrow, narrow], axis=1)
     )
@@ -706,7 +777,13 @@ def _soften(buzz, tilt):
     return soft * buzz.std() / soft.std()
 
 
-def record(sound: np.ndarray, speaker: Speaker, rng: np.random.Generator) -> np.ndarray:
+def record(
+    sound: np.ndarray,
+    speaker: Speaker,
+    rng: np.random.Generator,
+    *,
+    seconds: float | None = None,
+) -> np.ndarray:
     """Record a voice: its room, its microphone, its noise; and cut away the silence.
 
     Parameters
@@ -717,12 +794,15 @@ def record(sound: np.ndarray, speaker: Speaker, rng: np.random.Generator) -> np.
         Whose room and microphone.
     rng : numpy.random.Generator
         Draws what differs from take to take.
+    seconds : float, optional
+        How long the microphone is on, the word somewhere in the middle; by default as long as the
+        word lasts.
 
     Returns
     -------
     ndarray, shape (n_kept,)
         At 48 kHz; full scale is 1. Ends that stay below 0.005 are cut off, as from FSDD's
-        recordings.
+        recordings, before the word is laid into `seconds` of noise.
 
     Notes
     -----
@@ -742,8 +822,17 @@ def record(sound: np.ndarray, speaker: Speaker, rng: np.random.Generator) -> np.
     margin = int(rng.uniform(0.005, 0.04) * RENDER_RATE)
     start = max(0, loud[0] - margin)
     sound = sound[start : np.clip(loud[-1] + margin, start + SHORTEST, start + LONGEST)]
+    if seconds is not None:
+        sound = _lay_into(round(seconds * RENDER_RATE), sound, rng)
     noise = lfilter([1], [1, -speaker.rumble], rng.standard_normal(len(sound)))
     return sound + distance * _gain(speaker.noise) * np.abs(sound).max() * noise / noise.std()
+
+
+def _lay_into(n_samples, sound, rng):
+    sound = sound[:n_samples]
+    spare = n_samples - len(sound)
+    before = int(spare * rng.uniform(0.25, 0.75))
+    return np.pad(sound, (before, spare - before))
 
 
 def _room(sound, loudness, rng):
@@ -761,7 +850,7 @@ def _microphone(sound, speaker):
     return heard + (_gain(speaker.presence) - 1) * sosfilt(bright, heard)
 
 
-# ------------------------------------------------------------------------ vowels, digits, a corpus
+# --------------------------------------------------------------------------------- vowels, words
 
 
 def vowel(
@@ -814,20 +903,29 @@ def vowel(
 
 
 def say(
-    digit: int, speaker: int = 0, take: int = 0, *, rate: int = 8000, seed: int = 0
+    word: int | str,
+    speaker: int = 0,
+    take: int = 0,
+    *,
+    rate: int = 8000,
+    seconds: float | None = None,
+    seed: int = 0,
 ) -> np.ndarray:
-    """Say a digit.
+    """Say a word.
 
     Parameters
     ----------
-    digit : int
-        0 to 9.
+    word : int or str
+        A digit, 0 to 9, or one of `WORDS`.
     speaker : int
         Which speaker, from 0 up.
     take : int
         Which take, from 0 up; no two are the same.
     rate : int
         Samples a second, 4000 to 48000.
+    seconds : float, optional
+        How long the recording is, the word somewhere in the middle; by default as long as the word
+        lasts.
     seed : int
         Of another family of speakers, who share only the names.
 
@@ -839,7 +937,7 @@ def say(
     Raises
     ------
     ValueError
-        If a number is not whole or out of range.
+        If there is no such word, or a number is not whole or out of range.
 
     Notes
     -----
@@ -848,50 +946,143 @@ def say(
     Examples
     --------
     >>> seven = say(7)
-    >>> seven.dtype, bool(0.25 < len(seven) / 8000 < 0.9)
-    (dtype('float32'), True)
+    >>> seven.dtype, bool(0.25 < len(seven) / 8000 < 0.9), np.array_equal(seven, say("seven"))
+    (dtype('float32'), True, True)
+    >>> say("marvin", rate=16000, seconds=1).shape
+    (16000,)
     """
-    _check_whole("digit", digit, 0, 9)
+    if isinstance(word, Integral) and 0 <= word <= 9:
+        word = DIGITS[word]
+    if word not in WORDS:
+        raise ValueError(
+            f"word must be a digit, 0 to 9, or one of {', '.join(WORDS)}, not {word!r}"
+        )
     _check_whole("take", take, 0)
     _check_whole("rate", rate, 4000, RENDER_RATE)
-    return _say(digit, speaker, take, rate, seed)
+    if seconds is not None and not seconds > 0:
+        raise ValueError(f"seconds must be more than 0, not {seconds!r}")
+    return _say(word, speaker, take, rate, seconds, seed)
 
 
-def _say(digit, index, take, rate, seed):
+def _say(word, index, take, rate, seconds, seed):
     person = speaker(index, seed=seed)
-    rng = np.random.default_rng([seed, index, digit, take])
-    sound = record(render(phonemes_of(DIGITS[digit], person.accent), person, rng), person, rng)
+    rng = np.random.default_rng([seed, index, list(WORDS).index(word), take])
+    sound = record(render(person.words[word], person, rng), person, rng, seconds=seconds)
     sound = resample(sound, RENDER_RATE, rate)
     return sound * min(1, np.float32(0.99) / np.abs(sound).max())
 
 
+# -------------------------------------------------------------------------------- whole corpora
+
+
+def _write_people(folder, n_speakers, rate, seed):
+    """Describe the speakers as AudioMNIST does: its keys, and nothing that is not true of ours."""
+    people = {}
+    for index in range(n_speakers):
+        person = speaker(index, seed=seed)
+        people[f"{index + 1:02d}"] = {
+            "accent": person.accent,
+            "age": {"man": 30, "woman": 30, "child": 8}[person.kind],
+            "gender": {"man": "male", "woman": "female", "child": ""}[person.kind],
+            "native speaker": "yes" if person.accent in ("american", "british") else "no",
+            "origin": "synthesised",
+            "recordingdate": "",
+            "recordingroom": "simulated",
+        }
+    text = json.dumps(people, indent=4, sort_keys=True)
+    (folder / "data" / "audioMNIST_meta.txt").write_text(text, encoding="utf-8")
+
+
+def _write_sets_and_noises(folder, n_speakers, rate, seed):
+    """Write the lists and the background noises that come with Speech Commands."""
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*.wav"))
+    for part in ("validation", "testing"):
+        text = "".join(f"{name}\n" for name in names if which_set(name) == part)
+        (folder / f"{part}_list.txt").write_text(text, encoding="utf-8", newline="\n")
+    (folder / "_background_noise_").mkdir()
+    for name, noise in _background_noises(5 * rate, rate, seed).items():
+        noise = 0.3 * peak_normalize(noise.astype(np.float32))
+        write_wav(folder / "_background_noise_" / f"{name}.wav", noise, rate)
+
+
+def _background_noises(n_samples, rate, seed):
+    rng = np.random.default_rng(seed)
+    white = rng.standard_normal(n_samples)
+    frequencies = np.fft.rfftfreq(n_samples, 1 / rate)
+    pink = np.fft.irfft(np.fft.rfft(white) / np.sqrt(np.maximum(frequencies, 20)), n_samples)
+    harmonics = np.arange(1, 13)[:, np.newaxis]
+    time = np.arange(n_samples) / rate
+    phases = rng.uniform(0, 2 * np.pi, harmonics.shape)
+    hum = (np.sin(2 * np.pi * 50 * harmonics * time + phases) / harmonics).sum(axis=0)
+    babble = np.zeros(n_samples)
+    for word in rng.choice(list(WORDS), 60):
+        voice = peak_normalize(say(str(word), int(rng.integers(12)), rate=rate, seed=seed + 1))
+        start = rng.integers(n_samples - len(voice))
+        babble[start : start + len(voice)] += voice
+    return {"white_noise": white, "pink_noise": pink, "hum": hum, "babble": babble}
+
+
+class Layout(NamedTuple):
+    """How a real corpus names its recordings, and how much of it is made if nobody says."""
+
+    path: str
+    words: tuple[str, ...]
+    n_speakers: int
+    n_takes: int
+    rate: int  # samples a second
+    seconds: float | None = None  # that a recording lasts, if not as long as the word
+    write_the_rest: Callable | None = None
+
+
+LAYOUTS = {
+    "fsdd": Layout("recordings/{digit}_{name}_{take}.wav", DIGITS, 24, 10, 8000),
+    "audiomnist": Layout(
+        *("data/{number:02d}/{digit}_{number:02d}_{take}.wav", DIGITS, 60, 5, 48000),
+        write_the_rest=_write_people,
+    ),
+    "speech_commands": Layout(
+        *("{word}/{code}_nohash_{take}.wav", tuple(WORDS), 45, 2, 16000),
+        seconds=1,
+        write_the_rest=_write_sets_and_noises,
+    ),
+}
+
+
 def write_corpus(
     folder: str | os.PathLike,
+    layout: str = "fsdd",
     *,
-    n_speakers: int = 12,
-    n_takes: int = 20,
-    rate: int = 8000,
+    n_speakers: int | None = None,
+    n_takes: int | None = None,
+    rate: int | None = None,
     seed: int = 0,
 ) -> None:
-    """Write a corpus of spoken digits, laid out as the Free Spoken Digit Dataset is.
+    """Write a corpus of spoken words, laid out as a real one is.
 
     Parameters
     ----------
     folder : str or path-like
-        Gets a folder ``recordings`` with files ``{digit}_{name}_{take}.wav``: all, or none.
-    n_speakers, n_takes : int
-        How many speakers, and how many takes of each digit each of them gives.
-    rate : int
-        Samples a second, 4000 to 48000.
+        Gets all files, or none.
+    layout : str
+        ``"fsdd"``: digits in ``recordings/{digit}_{name}_{take}.wav``, as in the Free Spoken Digit
+        Dataset. ``"audiomnist"``: digits in ``data/{number}/{digit}_{number}_{take}.wav`` and
+        ``data/audioMNIST_meta.txt``, which tells who speaks. ``"speech_commands"``: all of `WORDS`
+        in ``{word}/{8 hexadecimal digits}_nohash_{take}.wav``, each 1 s long or, now and then,
+        shorter; ``validation_list.txt`` and ``testing_list.txt``; ``_background_noise_``.
+    n_speakers, n_takes : int, optional
+        How many speakers, and how many takes of each word each of them gives; by default 24 and 10
+        for ``"fsdd"``, 60 and 5 for ``"audiomnist"``, 45 and 2 for ``"speech_commands"``.
+    rate : int, optional
+        Samples a second, 4000 to 48000; by default that of the real corpus: 8000, 48000, 16000.
     seed : int
         Of another family of speakers, who share only the names.
 
     Raises
     ------
     FileExistsError
-        If there is a folder ``recordings`` already; it is left alone.
+        If something that would be written is there already; it is left alone.
     ValueError
-        If a number is not whole or out of range.
+        If there is no such layout, or a number is not whole or out of range.
 
     Notes
     -----
@@ -906,34 +1097,69 @@ def write_corpus(
     ...     sorted(path.name for path in Path(folder, "recordings").iterdir())[:3]
     ['0_anton_0.wav', '1_anton_0.wav', '2_anton_0.wav']
     """
+    _check_known("layout", [layout], LAYOUTS)
+    plan = LAYOUTS[layout]
+    n_speakers = plan.n_speakers if n_speakers is None else n_speakers
+    n_takes = plan.n_takes if n_takes is None else n_takes
+    rate = plan.rate if rate is None else rate
     _check_whole("n_speakers", n_speakers, 1)
     _check_whole("n_takes", n_takes, 1)
     _check_whole("rate", rate, 4000, RENDER_RATE)
     folder = Path(folder).resolve()
-    if (folder / "recordings").exists():
-        raise FileExistsError(f"{folder / 'recordings'} exists: remove it, or write elsewhere")
+    top = plan.path.split("/")[0]
+    _refuse_to_replace(folder, {top.format(word=word) for word in plan.words})
     unfinished = folder.with_name(f".{folder.name}-{uuid.uuid4().hex}")
-    (unfinished / "recordings").mkdir(parents=True)
+    unfinished.mkdir(parents=True)
     try:
-        _write_all(unfinished / "recordings", n_speakers, n_takes, rate, seed)
-        if folder.exists():
-            os.replace(unfinished / "recordings", folder / "recordings")
-        else:
-            os.replace(unfinished, folder)
+        _write_recordings(unfinished, layout, n_speakers, n_takes, rate, seed)
+        if plan.write_the_rest:
+            plan.write_the_rest(unfinished, n_speakers, rate, seed)
+        _move(unfinished, folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _write_all(folder, n_speakers, n_takes, rate, seed):
-    words = list(product(range(n_speakers), range(10)))
-    jobs = (delayed(_write_takes)(folder, *word, n_takes, rate, seed) for word in words)
+def _refuse_to_replace(folder, names):
+    for name in sorted(names):
+        if (folder / name).exists():
+            raise FileExistsError(f"{folder / name} exists: remove it, or write elsewhere")
+
+
+def _write_recordings(folder, layout, n_speakers, n_takes, rate, seed):
+    words = list(product(range(n_speakers), LAYOUTS[layout].words))
+    jobs = (delayed(_write_takes)(folder, layout, *word, n_takes, rate, seed) for word in words)
     with Parallel(n_jobs=os.cpu_count(), return_as="generator") as parallel:
         for _ in tqdm(parallel(jobs), "Synthesising voices", len(words), unit="word"):
             pass
 
 
-def _write_takes(folder, index, digit, n_takes, rate, seed):
-    name = speaker(index, seed=seed).name
+def _write_takes(folder, layout, index, word, n_takes, rate, seed):
+    plan = LAYOUTS[layout]
+    number = list(WORDS).index(word)
     for take in range(n_takes):
-        samples = _say(digit, index, take, rate, seed)
-        write_wav(folder / f"{digit}_{name}_{take}.wav", samples, rate)
+        seconds = plan.seconds
+        if seconds and (index + number + take) % 40 == 39:
+            seconds *= 0.9  # now and then the microphone goes off too soon
+        path = folder / plan.path.format(
+            word=word,
+            digit=number,
+            name=speaker(index, seed=seed).name,
+            number=index + 1,
+            code=sha1(f"{seed} {index}".encode()).hexdigest()[:8],
+            take=take,
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_wav(path, _say(word, index, take, rate, seconds, seed), rate)
+
+
+def _move(unfinished, folder):
+    """Move everything into the folder, or, if that fails on the way, nothing."""
+    if not folder.exists():
+        os.replace(unfinished, folder)
+        return
+    _refuse_to_replace(folder, os.listdir(unfinished))
+    with ExitStack() as way_back:
+        for name in os.listdir(unfinished):
+            os.replace(unfinished / name, folder / name)
+            way_back.callback(os.replace, folder / name, unfinished / name)
+        way_back.pop_all()

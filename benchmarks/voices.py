@@ -1,0 +1,185 @@
+"""How good are the built-in voices: does who learned from them understand people, and the reverse?
+
+A small convolutional network sees the log-mel spectrogram of a word, cut out of its silence and
+stretched to 48 frames. It learns from voices alone and is asked about FSDD's official test clips,
+and about the digits of Speech Commands where they are on disk; then it learns from FSDD's training
+clips and is asked about voices. The voices were tuned on FSDD's training takes (5 to 49), which is
+what `--tune` asks about, and on nothing else.
+"""
+
+import argparse
+import os
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from joblib import Parallel, delayed
+from sklearn.metrics import confusion_matrix
+from torch import nn
+
+from digitlab import audio, corpora, evaluation, features, voices
+
+RATE = 8000
+N_SPEAKERS, N_TAKES = 120, 2  # 2,400 clips; FSDD has 2,700 to learn from
+N_MELS, N_FRAMES = 32, 48
+QUIET = 35  # dB below the loudest frame: silence at the ends of a word
+FLOOR = 40  # dB below the loudest band of the loudest frame: nothing is seen below
+EPOCHS, BATCH, SEEDS = 24, 64, 3
+
+
+def look(waveforms: np.ndarray) -> torch.Tensor:
+    """Return spectrograms of words, (n, 1, N_MELS, N_FRAMES), each with mean 0 and spread 1."""
+    spectrograms = features.log_mel(waveforms, RATE, n_mels=N_MELS, n_fft=256, hop_length=80)
+    return torch.from_numpy(np.stack([cut_and_stretch(each) for each in spectrograms])[:, None])
+
+
+def cut_and_stretch(decibels: np.ndarray) -> np.ndarray:
+    loudness = 10 * np.log10((10 ** (decibels / 10)).sum(axis=0))
+    loud = np.flatnonzero(loudness > loudness.max() - QUIET)
+    word = np.maximum(decibels[:, loud[0] : loud[-1] + 1], decibels.max() - FLOOR)
+    times = np.linspace(0, word.shape[1] - 1, N_FRAMES)
+    word = np.stack([np.interp(times, np.arange(word.shape[1]), band) for band in word])
+    return ((word - word.mean()) / word.std()).astype(np.float32)
+
+
+def vary(x: torch.Tensor, dice: torch.Generator) -> torch.Tensor:
+    """Other microphones, tempi, throats and noises; a few bands and frames hidden."""
+    n, _, n_mels, n_frames = x.shape
+
+    def draw(*sizes):
+        return torch.randn(n, len(sizes), generator=dice) * torch.tensor(sizes)
+
+    f = torch.linspace(-1, 1, n_mels)
+    colours = torch.stack([f, 2 * f**2 - 1, 4 * f**3 - 3 * f])
+    x = x + (draw(0.3, 0.25, 0.2) @ colours)[:, None, :, None]
+    warp = torch.zeros(n, 2, 3)
+    warp[:, 0, ::2] = draw(0.2, 0.12) + torch.tensor([1.0, 0.0])
+    warp[:, 1, 1:] = draw(0.03, 0.05) + torch.tensor([1.0, 0.0])
+    grid = nn.functional.affine_grid(warp, x.shape, align_corners=False)
+    x = nn.functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
+    x = x.masked_fill(hidden(n, n_mels, 7, dice)[:, None, :, None], 0)
+    x = x.masked_fill(hidden(n, n_frames, 9, dice)[:, None, None, :], 0)
+    low, high = x.amin((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
+    x = torch.maximum(x, low + 0.35 * torch.rand(n, 1, 1, 1, generator=dice) * (high - low))
+    return (x - x.mean((2, 3), keepdim=True)) / x.std((2, 3), keepdim=True)
+
+
+def hidden(n: int, length: int, most: int, dice: torch.Generator) -> torch.Tensor:
+    start = torch.randint(0, length, (n, 1), generator=dice)
+    end = start + torch.randint(0, most, (n, 1), generator=dice)
+    place = torch.arange(length)
+    return (place >= start) & (place < end)
+
+
+def network() -> nn.Module:
+    layers, channels = [], (1, 24, 48, 72)
+    for before, after in pairwise(channels):
+        layers += [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after)]
+        layers += [nn.ReLU(), nn.MaxPool2d(2)]
+    n_features = channels[-1] * (N_MELS // 8) * (N_FRAMES // 8)
+    return nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.5), nn.Linear(n_features, 10))
+
+
+def learn(x: torch.Tensor, y: np.ndarray, seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    dice = torch.Generator().manual_seed(seed)
+    model, y = network(), torch.as_tensor(y)
+    optimiser = torch.optim.AdamW(model.parameters(), weight_decay=0.01)
+    n_steps = EPOCHS * -(-len(x) // BATCH)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=n_steps)
+    for _ in range(EPOCHS):
+        for batch in torch.randperm(len(x), generator=dice).split(BATCH):
+            optimiser.zero_grad()
+            answers = model(vary(x[batch], dice))
+            nn.functional.cross_entropy(answers, y[batch], label_smoothing=0.1).backward()
+            optimiser.step()
+            schedule.step()
+    return model.eval()
+
+
+def ask(models: list[nn.Module], x: torch.Tensor) -> np.ndarray:
+    """Return the answers of each model, (n_models, n_clips)."""
+    with torch.inference_mode():
+        return np.stack([model(x).argmax(dim=1).numpy() for model in models])
+
+
+def report(title: str, y: np.ndarray, answers: np.ndarray, speakers: np.ndarray) -> None:
+    right = answers == y
+    share = right.mean(axis=0)
+    wilson = evaluation.wilson_interval(share.mean(), len(y))
+    people = evaluation.speaker_interval(share, speakers)
+    print(f"\n{title}: {share.mean():.3f} of {len(y):,} clips, {len(set(speakers))} speakers")
+    print("  seeds:", *(f"{accuracy:.3f}" for accuracy in right.mean(axis=1)))
+    print(
+        "  95 %: Wilson {:.3f} to {:.3f}, over speakers {:.3f} to {:.3f}".format(*wilson, *people)
+    )
+    if len(set(speakers)) < 10:
+        print(
+            "  by speaker:",
+            *(f"{who} {share[speakers == who].mean():.2f}" for who in set(speakers)),
+        )
+    print(confusion_matrix(np.tile(y, len(answers)), answers.ravel()))
+
+
+def synthesise(n_speakers: int, n_takes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return waveforms, digits and speakers."""
+    said = [(d, i, t) for i in range(n_speakers) for d in range(10) for t in range(n_takes)]
+    clips = Parallel(n_jobs=-1)(delayed(voices.say)(*what, rate=RATE) for what in said)
+    digits, speakers, _ = np.array(said).T
+    return prepare(clips), digits, speakers
+
+
+def prepare(clips: list[np.ndarray]) -> np.ndarray:
+    return np.stack([audio.fit(audio.peak_normalize(clip), 8192) for clip in clips])
+
+
+def speech_commands(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    paths = [p for word in voices.DIGITS for p in sorted((folder / word).glob("*.wav"))]
+    clips = [audio.resample(*audio.read_wav(path), RATE) for path in paths]
+    digits = [voices.DIGITS.index(path.parent.name) for path in paths]
+    return prepare(clips), np.array(digits), np.array([path.name[:8] for path in paths])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tune", action="store_true", help="ask about FSDD's takes 5 to 49 only")
+    tune = parser.parse_args().tune
+    torch.set_num_threads(1)
+
+    start = time.perf_counter()
+    for speaker in range(12):
+        for digit in range(10):
+            voices.say(digit, speaker)
+    print(f"{120 / (time.perf_counter() - start):.0f} clips a second on one core")
+
+    said, digits, people = synthesise(N_SPEAKERS, N_TAKES)
+    said = look(said)
+    taught_by_voices = [learn(said, digits, seed) for seed in range(SEEDS)]
+
+    fsdd = corpora.load("fsdd")
+    takes, y, who = (fsdd.table[name].to_numpy() for name in ("take", "label", "speaker"))
+    heard = look(fsdd.waveforms())
+    asked = takes >= 5 if tune else takes < 5
+    title = "voices -> FSDD, training takes" if tune else "voices -> FSDD, official test"
+    report(title, y[asked], ask(taught_by_voices, heard[asked]), who[asked])
+    if tune:
+        return
+
+    learned = takes >= 5
+    taught_by_people = [learn(heard[learned], y[learned], seed) for seed in range(SEEDS)]
+    report("FSDD, training takes -> voices", digits, ask(taught_by_people, said), people)
+    kinds = np.array([voices.speaker(i).kind for i in people])
+    right = (ask(taught_by_people, said) == digits).mean(axis=0)
+    print("  by kind:", *(f"{kind} {right[kinds == kind].mean():.3f}" for kind in voices.PITCH))
+
+    folder = Path(os.environ.get("DIGITLAB_DATA", ""), "speech_commands_v0.01")
+    if folder.is_dir():
+        commands, y, who = speech_commands(folder)
+        answers = ask(taught_by_voices, look(commands))
+        report("voices -> Speech Commands digits", y, answers, who)
+
+
+if __name__ == "__main__":
+    main()
