@@ -662,17 +662,14 @@ def controls(
     _check_known("phoneme", phonemes or ("",), PHONEMES)
     targets = np.array([[getattr(PHONEMES[name], t) for t in TRACKS] for name in phonemes], float)
     habits = np.array([speaker.habits[name] for name in phonemes])
-    targets[:, :3] *= speaker.tract * habits[:, :3]
+    targets[:, :3] *= speaker.tract * habits[:, :3] * rng.lognormal(0, 0.03, (len(targets), 3))
     targets[:, TRACKS.index("hiss")] *= np.sqrt(speaker.tract) * habits[:, 4]
-    targets[:, :3] *= rng.lognormal(0, 0.03, (len(targets), 3))
     targets[:, :3] = _borrow_from_next(targets[:, :3], NEUTRAL * speaker.tract)
     levels = targets[:, 3:6]
     targets[:, 3:6] = np.where(levels > 0, _gain(levels - 60), 0)
-    seconds = np.array([PHONEMES[name].seconds for name in phonemes])
+    seconds = habits[:, 3] * [PHONEMES[name].seconds for name in phonemes]
     seconds[-1] *= LAST
-    seconds *= (
-        habits[:, 3] * speaker.tempo * rng.lognormal(0, 0.07) * rng.lognormal(0, 0.15, len(seconds))
-    )
+    seconds *= speaker.tempo * rng.lognormal(0, 0.07) * rng.lognormal(0, 0.15, len(seconds))
     lengths = np.maximum(1, np.rint(seconds * FRAMES_PER_SECOND)).astype(int)
     orders = np.repeat(targets, lengths, axis=0)
     for i in range(3):
