@@ -1,10 +1,10 @@
 """How good are the built-in voices: does who learned from them understand people, and the reverse?
 
 A small convolutional network sees the log-mel spectrogram of a word, cut out of its silence and
-stretched to 48 frames. It learns from 2,400 clips of voices alone and is asked about FSDD's official test clips,
-and about the digits of Speech Commands where they are on disk; then it learns from FSDD's training
-clips and is asked about voices. The voices were tuned on FSDD's training takes (5 to 49), which is
-what `--tune` asks about, and on nothing else.
+stretched to 48 frames. It learns from 2,400 clips of voices alone and is asked about FSDD's
+official test clips, and about the digits of Speech Commands where they are on disk; then it learns
+from FSDD's training clips and is asked about voices. The voices were tuned on FSDD's training takes
+(5 to 49), which is what `--tune` asks about, and on nothing else.
 """
 
 import argparse
