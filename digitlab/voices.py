@@ -1032,7 +1032,7 @@ class Layout(NamedTuple):
 
 
 LAYOUTS = {
-    "fsdd": Layout("recordings/{digit}_{name}_{take}.wav", DIGITS, 24, 10, 8000),
+    "fsdd": Layout("recordings/{digit}_{name}_{take}.wav", DIGITS, 12, 20, 8000),
     "audiomnist": Layout(
         *("data/{number:02d}/{digit}_{number:02d}_{take}.wav", DIGITS, 60, 5, 48000),
         write_the_rest=_write_people,
@@ -1067,7 +1067,7 @@ def write_corpus(
         in ``{word}/{8 hexadecimal digits}_nohash_{take}.wav``, each 1 s long or, now and then,
         shorter; ``validation_list.txt`` and ``testing_list.txt``; ``_background_noise_``.
     n_speakers, n_takes : int, optional
-        How many speakers, and how many takes of each word each of them gives; by default 24 and 10
+        How many speakers, and how many takes of each word each of them gives; by default 12 and 20
         for ``"fsdd"``, 60 and 5 for ``"audiomnist"``, 45 and 2 for ``"speech_commands"``.
     rate : int, optional
         Samples a second, 4000 to 48000; by default that of the real corpus: 8000, 48000, 16000.
