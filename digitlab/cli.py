@@ -32,7 +32,7 @@ def list_corpora() -> None:
     from digitlab import corpora
 
     for name, source in corpora.SOURCES.items():
-        click.echo(f"{name:8} {len(source.names):6,} clips  {source.rate:,} Hz  {_place(name)}")
+        click.echo(f"{name:22} {source.n_clips:7,} clips  {source.rate:6,} Hz  {_place(name)}")
 
 
 @data.command()
@@ -53,24 +53,34 @@ def path(name: str) -> None:
 @data.command()
 @click.argument("name")
 def fetch(name: str) -> None:
-    """Download a corpus into the cache, or make the built-in voices."""
+    """Download a corpus into the cache, or make the built-in voices.
+
+    Run it again if it breaks off: what has arrived of AudioMNIST or Speech Commands is kept.
+    """
     from digitlab import corpora
 
     with _plain_errors():
         source = corpora.SOURCES[_known(name)]
         verb = "Downloading" if source.urls else "Making"
-        click.echo(f"{verb} the {source.title}, about {source.size_mb} MB.")
-        click.echo(corpora.fetch(name))
+        click.echo(f"{verb} {name} ({source.title}), about {source.size_mb:,} MB.")
+        folder = corpora.fetch(name)
+        click.echo(folder)
+        if corpora.find(name) != folder:
+            click.echo(f"DIGITLAB_DATA comes first, though: {corpora.find(name)} is used.")
 
 
 @data.command()
 @click.argument("name")
 def verify(name: str) -> None:
-    """Check every file of a corpus; print its digest."""
+    """Check every file of a corpus; print its digest, and recordings that it holds twice."""
     from digitlab import corpora
 
     with _plain_errors():
         click.echo(corpora.verify(_known(name)))
+        corpus = corpora.load(name)
+        for rows in corpus.duplicates():
+            paths = corpus.table["path"][rows]
+            click.echo("the same recording: " + " = ".join(map(str, paths)))
 
 
 @main.command()
@@ -78,7 +88,7 @@ def verify(name: str) -> None:
 @click.option(
     "--framework", type=click.Choice(["torch", "keras"]), help="As published, if left out."
 )
-@click.option("--corpus", help="fsdd, voices, or a folder of {digit}_{speaker}_{take}.wav.")
+@click.option("--corpus", help="A name from `digitlab data list`, or a folder of recordings.")
 @click.option(
     "--split",
     type=click.Choice(["published", "official", "random", "speaker"]),
@@ -124,7 +134,7 @@ def doctor() -> None:
 
     problems = []
     for library, version in evaluation.versions().items():
-        click.echo(f"{library:12} {version}")
+        click.echo(f"{library:22} {version}")
     for framework in ("torch", "keras", "tensorflow"):
         if importlib.util.find_spec(framework) is None:
             extra = "torch" if framework == "torch" else "keras"
@@ -132,12 +142,12 @@ def doctor() -> None:
     if importlib.util.find_spec("torch"):
         from digitlab._devices import torch_device
 
-        click.echo(f"{'device':12} {torch_device()}")
+        click.echo(f"{'device':22} {torch_device()}")
     from digitlab import corpora
 
     for name in corpora.SOURCES:
         try:
-            click.echo(f"{name:12} {corpora.find(name) or 'not on this machine yet'}")
+            click.echo(f"{name:22} {corpora.find(name) or 'not on this machine yet'}")
         except corpora.CorpusError as error:
             problems.append(str(error))
     try:
@@ -145,7 +155,7 @@ def doctor() -> None:
     except ValueError as error:
         problems.append(str(error))
     free_gb = shutil.disk_usage(cache_folder()).free / 1e9
-    click.echo(f"{'cache':12} {cache_folder()}, {free_gb:.1f} GB free")
+    click.echo(f"{'cache':22} {cache_folder()}, {free_gb:.1f} GB free")
     if not os.access(cache_folder(), os.W_OK):
         problems.append(f"the cache {cache_folder()} cannot be written: set DIGITLAB_CACHE")
     if free_gb < 1:
@@ -176,11 +186,17 @@ def _known(name: str) -> str:
 
 def _place(name: str) -> str:
     from digitlab import corpora
+    from digitlab._layouts import sounds_in
 
     try:
-        return str(corpora.find(name) or "not here yet")
+        folder = corpora.find(name)
     except corpora.CorpusError:
         return "not in DIGITLAB_DATA"
+    if folder is None:
+        return "not here yet"
+    n_clips = len(sounds_in(folder))
+    part = f" ({n_clips:,} of them)" if n_clips < corpora.SOURCES[name].n_clips else ""
+    return f"{folder}{part}"
 
 
 def _table(report) -> str:

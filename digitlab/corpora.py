@@ -1,134 +1,58 @@
 """Corpora of spoken words: find them on disk, download, verify, load.
 
-``load("fsdd")`` looks in ``$DIGITLAB_DATA/fsdd``, then in the user's cache, then downloads. Chapter
-9 uses it; chapter 6 looks at the recordings themselves.
+``load("fsdd")`` looks in ``$DIGITLAB_DATA``, then in the user's cache, then downloads; so do
+``load("audiomnist")`` and ``load("speech_commands")``, except that these are large and are
+downloaded only by ``digitlab data fetch``. A folder of one's own recordings loads too. Chapter 6
+looks at the recordings themselves.
 """
 
+import errno
 import hashlib
 import inspect
 import os
-import re
 import shutil
-import tarfile
 import tempfile
 import time
 import warnings
-import zlib
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import pooch
-import requests
+from tqdm import tqdm
 
-from digitlab import audio, voices
+from digitlab import audio, riff, voices
+from digitlab._download import DAMAGED, download, need_space, reason, sha256, unpack
 from digitlab._home import cache_folder
+from digitlab._layouts import (
+    LAYOUTS,
+    METADATA,
+    NOISE,
+    CorpusError,
+    complain_of,
+    layout_of,
+    listed,
+    name_of,
+    sounds_in,
+    table_of,
+)
+from digitlab._sources import DIGITS, SOURCES, Source, known_hashes
 
 SCALES = ("smoke", "laptop", "full")
-DIGITS = tuple("0123456789")
-RECORDING_NAME = re.compile(r"(?P<label>\d)_(?P<speaker>[^_]+)_(?P<take>\d+)\.wav")
+SMOKE_CLIPS = 300
+EXAMPLES = {"audiomnist": "*/{digit}_*.wav", "speech_commands": "{word}/*.wav"}
 REFUSAL_HOLDS_S = 3600  # a network that refused is not asked again within the hour
 STALE_S = 3600  # a fetch that left its folder behind this long ago was killed
-
-
-class CorpusError(Exception):
-    """A corpus is missing, incomplete or damaged; the message says which file, and what to do."""
+ROOM = 3  # times the size of a download that its archive and its files take
+FULL_SCALE = 32767 / 32768  # the highest level that 16 bits hold
 
 
 class CorpusUnreachable(CorpusError):
-    """A corpus is not on this machine and could not be downloaded."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a corpus comes from, and what it must hold.
-
-    Attributes
-    ----------
-    title, licence : str
-        For captions.
-    rate : int
-        Sampling rate in Hz.
-    speakers : tuple of str
-        Everyone who speaks in it.
-    n_takes : int
-        How often each speaker says each digit.
-    urls : tuple of str
-        Archives that hold it, the first choice first. Empty: made on this machine.
-    size_mb : int
-        Size of the download, or of what is made.
-    digest : str
-        SHA-256 over the sorted lines ``name sha256``, or empty where machines may differ.
-    """
-
-    title: str
-    licence: str
-    rate: int
-    speakers: tuple[str, ...]
-    n_takes: int
-    urls: tuple[str, ...] = ()
-    size_mb: int = 0
-    digest: str = ""
-
-    @property
-    def names(self) -> list[str]:
-        """The file names that the whole corpus consists of."""
-        return [
-            f"{digit}_{speaker}_{take}.wav"
-            for digit in DIGITS
-            for speaker in self.speakers
-            for take in range(self.n_takes)
-        ]
-
-
-FSDD_ARCHIVE = "Jakobovski/free-spoken-digit-dataset"
-SOURCES = {
-    "fsdd": Source(
-        title="Free Spoken Digit Dataset",
-        licence="CC BY-SA 4.0",
-        rate=8000,
-        speakers=("george", "jackson", "lucas", "nicolas", "theo", "yweweler"),
-        n_takes=50,
-        # The archives are packed anew at times, so their bytes are not pinned: their contents are.
-        urls=(
-            f"https://github.com/{FSDD_ARCHIVE}/archive/refs/tags/v1.0.10.tar.gz",
-            f"https://codeload.github.com/{FSDD_ARCHIVE}/tar.gz/refs/tags/v1.0.10",
-        ),
-        size_mb=16,
-        digest="dbd573d7cafe79c4b49f65718115e1304e24e067fa39eff18a660dc6cb9c360f",
-    ),
-    "voices": Source(
-        title="built-in voices",
-        licence="synthesised",
-        rate=8000,
-        speakers=tuple(voices.speaker(index).name for index in range(12)),
-        n_takes=20,
-        size_mb=20,
-    ),
-}
-
-
-class Example(NamedTuple):
-    """Where a single clip of a corpus lies, for :func:`example`."""
-
-    pattern: str
-    speaker_part: int  # of the file's name, between its underscores
-    rate: int
-    title: str
-    licence: str
-
-
-EXAMPLES = {
-    "audiomnist": Example("audiomnist/data/*/{digit}_*.wav", 1, 48000, "AudioMNIST", "MIT"),
-    "speech_commands": Example(
-        "speech_commands_v0.0*/{word}/*.wav", 0, 16000, "Speech Commands", "CC BY 4.0"
-    ),
-}
+    """A corpus is not on this machine, or too little of it, and was not downloaded."""
 
 
 @dataclass(frozen=True)
@@ -138,15 +62,20 @@ class Corpus:
     Attributes
     ----------
     name : str
-        ``"fsdd"``, ``"voices"``, or the folder's name.
+        A key of ``SOURCES``, or the folder's name.
     table : pandas.DataFrame
-        One row a clip: ``path``, ``label`` (index into `classes`), ``speaker``, ``take``.
+        One row a clip: ``path``, ``label`` (index into `classes`), ``speaker``, ``take``. For
+        AudioMNIST also ``gender``, ``age``, ``accent``, ``native_speaker``, ``origin``,
+        ``recording_date`` and ``recording_room``; for Speech Commands also ``split``, by the
+        corpus's own rule: ``"training"``, ``"validation"`` or ``"testing"``.
     rate : int
         Sampling rate of every clip, in Hz.
     classes : tuple of str
         What is said, by label.
     title, licence : str
         For captions.
+    folder : pathlib.Path, optional
+        The folder that its recordings lie in, some of them a folder further down.
     """
 
     name: str
@@ -155,6 +84,7 @@ class Corpus:
     classes: tuple[str, ...]
     title: str
     licence: str
+    folder: Path | None = None
 
     def __len__(self) -> int:
         """Return the number of clips."""
@@ -163,7 +93,35 @@ class Corpus:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over the sorted lines ``name sha256`` of the corpus's files."""
-        return _digest(file_hashes(self.table["path"]))
+        return _digest(_hashes(self.table["path"], self.folder))
+
+    @property
+    def background_noise(self) -> list[Path]:
+        """Speech Commands' long recordings of noise, which are not in the table."""
+        return sorted(self.folder.glob(f"{NOISE}/*.wav")) if self.folder else []
+
+    def select(self, rows) -> "Corpus":
+        """Return a part of the corpus.
+
+        Parameters
+        ----------
+        rows : sequence of int or of bool
+            Row numbers in the order wanted, or a mask with an entry for each clip.
+
+        Returns
+        -------
+        Corpus
+            Its rows are numbered from 0.
+
+        Examples
+        --------
+        >>> corpus = load("voices")
+        >>> len(corpus.select(corpus.table["label"] == 7)), len(corpus.select([5, 3]))
+        (240, 2)
+        """
+        rows = np.asarray(rows)
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(int)
+        return replace(self, table=self.table.iloc[rows].reset_index(drop=True))
 
     def at_scale(self, scale: str) -> "Corpus":
         """Return the share of the corpus that a scale works on.
@@ -171,7 +129,8 @@ class Corpus:
         Parameters
         ----------
         scale : str
-            ``"smoke"``: every tenth take, and no more; ``"laptop"`` and ``"full"``: all of it.
+            ``"smoke"``: every tenth take of each speaker, and no more than some 300 clips, spread
+            over all classes and many speakers; ``"laptop"`` and ``"full"``: all of it.
 
         Returns
         -------
@@ -185,15 +144,57 @@ class Corpus:
         """
         if scale != "smoke":
             return self
-        return replace(self, table=self.table[self.table["take"] % 10 == 0].reset_index(drop=True))
+        takes = self.table.groupby(["label", "speaker"]).cumcount().to_numpy()
+        rows = np.flatnonzero(takes % 10 == 0)
+        most = max(SMOKE_CLIPS // len(self.classes), 1)
+        return self.select(_thinned(rows, self.table["label"].to_numpy()[rows], most))
 
-    def waveforms(self, n_samples: int = 8192) -> np.ndarray:
-        """Read every clip: scaled to peak 1, truncated or centred in zeros.
+    def read(self, row: int) -> np.ndarray:
+        """Read one clip as it is.
+
+        Parameters
+        ----------
+        row : int
+            Row of the table.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_samples,)
+            At the corpus's rate; full scale is 1.
+
+        Raises
+        ------
+        WavError
+            If the file cannot be read, or has another rate or more than one channel.
+
+        Examples
+        --------
+        >>> load("voices").read(0).dtype
+        dtype('float32')
+        """
+        return self._read(self.table["path"].iloc[row])
+
+    def waveforms(
+        self,
+        n_samples: int = 8192,
+        *,
+        align: str = "center",
+        normalize: bool = True,
+        rate: int | None = None,
+    ) -> np.ndarray:
+        """Read every clip into one array, truncated or filled up with zeros.
 
         Parameters
         ----------
         n_samples : int
             Length of each row.
+        align : {"center", "start"}
+            Where a clip that is too short comes to lie: with zeros on both sides, or all at its
+            end.
+        normalize : bool
+            Whether to scale each clip, before it is cut, to peak 1.
+        rate : int, optional
+            Resample to this rate in Hz, to which `n_samples` then refers.
 
         Returns
         -------
@@ -203,30 +204,118 @@ class Corpus:
         Raises
         ------
         CorpusError
-            If files cannot be used; it names every one of them. :meth:`readable` leaves them out.
+            If files cannot be used; it names them. :meth:`readable` leaves them out.
+        ValueError
+            If `align` is neither.
 
         Notes
         -----
-        Taught in chapter 9.
+        Taught in chapter 6. Takes the memory of the array and of one clip. Where the array itself
+        is too large, read part after part: ``corpus.select(range(1000)).waveforms()``.
 
         Examples
         --------
         >>> load("voices").at_scale("smoke").waveforms().shape
         (240, 8192)
         """
+        if align not in ("center", "start"):
+            raise ValueError(f'align is "center" or "start", not {align!r}')
         waveforms = np.zeros((len(self), n_samples), np.float32)
-        problems = []
-        for row, path in enumerate(self.table["path"]):
-            try:
-                waveforms[row] = audio.fit(audio.peak_normalize(self._read(path)), n_samples)
-            except audio.WavError as error:
-                problems.append(str(error))
-        if problems:
-            raise CorpusError(
-                _listed(f"{len(problems)} of {len(self)} recordings cannot be used:", problems)
-                + "\nMend them, or leave them out with corpus.readable()."
-            )
+        for row, samples in self._each(self._read):
+            samples = audio.resample(samples, self.rate, rate or self.rate)
+            if normalize:
+                samples = audio.peak_normalize(samples)
+            kept = samples[:n_samples]
+            start = (n_samples - len(kept)) // 2 if align == "center" else 0
+            waveforms[row, start : start + len(kept)] = kept
         return waveforms
+
+    def durations(self) -> np.ndarray:
+        """Return how long each clip is, from the headers alone.
+
+        Returns
+        -------
+        array of shape (n_clips,)
+            In seconds.
+
+        Raises
+        ------
+        CorpusError
+            If files cannot be used; it names them.
+
+        Notes
+        -----
+        Taught in chapter 6.
+
+        Examples
+        --------
+        >>> bool((load("voices").durations() > 0.1).all())
+        True
+        """
+        return np.array([seconds for _, seconds in self._each(self._duration)])
+
+    def measure(self, *, silence_db: float = -40) -> pd.DataFrame:
+        """Measure every clip: how long, how loud, how clipped, how silent at its ends.
+
+        Parameters
+        ----------
+        silence_db : float
+            What stays this far below the clip's own peak, in dB, counts as silence.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row a clip, in the table's order: ``seconds``; ``peak_db`` and ``rms_db``, where full
+            scale is 0 and silence is minus infinity; ``clipped``, the share of samples at full
+            scale; ``silent_start_s`` and ``silent_end_s``, both as long as the clip if it is
+            nothing but zeros.
+
+        Raises
+        ------
+        CorpusError
+            If files cannot be used; it names them.
+
+        Notes
+        -----
+        Taught in chapter 6. One pass, one clip in memory at a time.
+
+        Examples
+        --------
+        >>> load("voices").at_scale("smoke").measure().columns.tolist()
+        ['seconds', 'peak_db', 'rms_db', 'clipped', 'silent_start_s', 'silent_end_s']
+        """
+        quiet = 10 ** (silence_db / 20)
+        return pd.DataFrame(
+            [_measured(samples, self.rate, quiet) for _, samples in self._each(self._read)],
+            columns=["seconds", "peak_db", "rms_db", "clipped", "silent_start_s", "silent_end_s"],
+        )
+
+    def duplicates(self) -> list[list[int]]:
+        """Find recordings that are there twice, byte for byte.
+
+        Returns
+        -------
+        list of list of int
+            Rows of the table, a list for each recording that has copies.
+
+        Notes
+        -----
+        Taught in chapter 7: a copy must not be in both the training and the test set. AudioMNIST
+        has two: speaker 36 lacked takes 20 and 29 of the three, and got copies of 19 and 28.
+
+        Examples
+        --------
+        >>> load("voices").duplicates()
+        []
+        """
+        paths = self.table["path"].tolist()
+        sizes = [path.stat().st_size if path.exists() else 0 for path in paths]
+        shared = {size for size, n_files in Counter(sizes).items() if size and n_files > 1}
+        found = {}
+        for row, path in enumerate(paths):
+            if sizes[row] in shared:
+                found.setdefault(sha256(path), []).append(row)
+        return [rows for rows in found.values() if len(rows) > 1]
 
     def readable(self) -> "Corpus":
         """Return the corpus without the files that cannot be read; a warning names each of them.
@@ -248,7 +337,7 @@ class Corpus:
             except audio.WavError as error:
                 good[row] = False
                 warnings.warn(f"left out: {error}", stacklevel=2)
-        return replace(self, table=self.table[good].reset_index(drop=True))
+        return self.select(good)
 
     def caption(self, row: int, words: str = "") -> str:
         """Return a caption for one clip: speaker, corpus and licence.
@@ -294,11 +383,35 @@ class Corpus:
         >>> load("voices").player(0, "A zero.")  # doctest: +ELLIPSIS
         <IPython.core.display.HTML object>
         """
-        samples = self._read(self.table["path"].iloc[row])
-        return audio.player(samples, self.rate, self.caption(row, words))
+        return audio.player(self.read(row), self.rate, self.caption(row, words))
+
+    def _each(self, read: Callable[[Path], Any]) -> Iterator[tuple[int, Any]]:
+        """Yield each row with what `read` makes of its file; at the end, name the bad files."""
+        problems = []
+        for row, path in enumerate(self.table["path"]):
+            try:
+                content = read(path)
+            except audio.WavError as error:
+                problems.append(str(error))
+            else:
+                yield row, content
+        if problems:
+            raise CorpusError(
+                listed(f"{len(problems)} of {len(self)} recordings cannot be used:", problems)
+                + "\nMend them, or leave them out with corpus.readable()."
+            )
 
     def _read(self, path: Path) -> np.ndarray:
         samples, rate = audio.read_wav(path)
+        self._expect(path, rate, 1 if samples.ndim == 1 else samples.shape[1])
+        return samples
+
+    def _duration(self, path: Path) -> float:
+        wav = riff.check(path)
+        self._expect(path, wav.rate, wav.channels)
+        return len(self._read(path)) / self.rate if wav.duration is None else wav.duration
+
+    def _expect(self, path: Path, rate: int, n_channels: int) -> None:
         if rate != self.rate:
             raise audio.WavError(
                 path,
@@ -306,14 +419,13 @@ class Corpus:
                 byte=None,
                 remedy="Resample it (digitlab.audio.resample), or keep it in a folder of its own.",
             )
-        if samples.ndim != 1:
+        if n_channels != 1:
             raise audio.WavError(
                 path,
-                f"it has {samples.shape[1]} channels where one is expected",
+                f"it has {n_channels} channels where one is expected",
                 byte=None,
                 remedy="Mix it down: read it with mono=True and write it again.",
             )
-        return samples
 
 
 def example(name: str, digit: int) -> tuple[np.ndarray, int, str]:
@@ -322,8 +434,7 @@ def example(name: str, digit: int) -> tuple[np.ndarray, int, str]:
     Parameters
     ----------
     name : str
-        ``"audiomnist"`` (48 kHz) or ``"speech_commands"`` (16 kHz); looked for in
-        ``$DIGITLAB_DATA``.
+        ``"audiomnist"`` (48 kHz) or ``"speech_commands"`` (16 kHz).
     digit : int
         0 to 9.
 
@@ -343,7 +454,8 @@ def example(name: str, digit: int) -> tuple[np.ndarray, int, str]:
 
     Notes
     -----
-    Used in chapters 2 to 4, where one clip at a higher rate than 8 kHz is enough.
+    Used in chapters 2 to 4, where one clip at a higher rate than 8 kHz is enough. Only the files
+    of that digit are looked at.
 
     Examples
     --------
@@ -351,16 +463,15 @@ def example(name: str, digit: int) -> tuple[np.ndarray, int, str]:
     >>> rate
     48000
     """
-    source = EXAMPLES[name]
-    folder = Path(os.environ.get("DIGITLAB_DATA", cache_folder()))
-    pattern = source.pattern.format(digit=digit, word=voices.DIGITS[digit])
-    path = next(iter(sorted(folder.glob(pattern))), None)
-    if path is None:
-        samples = voices.say(digit, rate=source.rate)
-        return samples, source.rate, f"{voices.NAMES[0]}; built-in voices (synthesised)"
-    samples, rate = audio.read_wav(path, mono=True)
-    who = path.stem.split("_")[source.speaker_part]
-    return samples, rate, f"speaker {who}; {source.title} ({source.licence})"
+    source, folder = SOURCES[name], find(name)
+    layout = LAYOUTS[source.layout]
+    digit_files = EXAMPLES[name].format(digit=digit, word=voices.DIGITS[digit])
+    for path in sorted(folder.glob(digit_files)) if folder else ():
+        if match := layout.pattern.fullmatch(path.relative_to(folder).as_posix()):
+            samples, rate = audio.read_wav(path, mono=True)
+            return samples, rate, f"speaker {match['speaker']}; {source.title} ({source.licence})"
+    samples = voices.say(digit, rate=source.rate)
+    return samples, source.rate, f"{voices.NAMES[0]}; built-in voices (synthesised)"
 
 
 def scale_from_environment() -> str:
@@ -387,15 +498,29 @@ def scale_from_environment() -> str:
     return scale
 
 
-def load(name: str | os.PathLike, *, fallback: str | None = None) -> Corpus:
-    """Load a corpus by name, or a folder of ``{digit}_{speaker}_{take}.wav``.
+def load(
+    name: str | os.PathLike,
+    *,
+    fallback: str | None = None,
+    at_least: int = 1,
+    strict: bool = True,
+) -> Corpus:
+    """Load a corpus by name, or a folder of recordings.
 
     Parameters
     ----------
     name : str or path
-        ``"fsdd"``, ``"voices"``, or a folder.
+        ``"fsdd"``, ``"audiomnist"``, ``"speech_commands"`` (v0.01, 30 words),
+        ``"speech_commands_v0.02"`` (35 words), ``"voices"``, ``"voices-audiomnist"``,
+        ``"voices-speech_commands"``, or a folder.
     fallback : str, optional
-        What to load instead, with a printed line, if `name` is neither on disk nor downloadable.
+        What to load instead, with a printed line, if `name` is neither on disk nor downloadable,
+        or too small. ``"voices"`` are those in the layout of `name`.
+    at_least : int
+        How many clips are needed.
+    strict : bool
+        Whether a file that is misnamed, a duplicate, out of place or missing is an error. If not,
+        warnings name such files and those that cannot be read, and the rest loads.
 
     Returns
     -------
@@ -405,15 +530,21 @@ def load(name: str | os.PathLike, *, fallback: str | None = None) -> Corpus:
     Raises
     ------
     CorpusError
-        If the corpus is incomplete, a file is misnamed, or ``DIGITLAB_DATA`` is set and does not
-        hold the corpus.
+        If the corpus is incomplete or a file is not as it should be, or ``DIGITLAB_DATA`` is set
+        and does not hold a corpus that would otherwise be downloaded.
     CorpusUnreachable
-        If it is not on disk and cannot be downloaded.
+        If it is not on disk and cannot be downloaded, or is too small.
 
     Notes
     -----
-    Looked for, in this order: ``$DIGITLAB_DATA/fsdd``, the user's cache, the public download.
-    The built-in voices are made on first use.
+    Looked for, in this order: ``$DIGITLAB_DATA``, the user's cache, the public download. The large
+    ones, AudioMNIST and Speech Commands, are downloaded by ``digitlab data fetch`` alone, and a
+    part of them loads, with a printed line. The built-in voices are made on first use.
+
+    In a folder of one's own, recordings are called ``{digit}_{speaker}_{take}.wav``, or lie in a
+    folder for each class, such as ``seven/anna_3.wav``. There the speaker is what stands before
+    the first ``_``, or else the whole name, and takes are counted in the order of the names. The
+    layouts of AudioMNIST and Speech Commands are recognised, too.
 
     Examples
     --------
@@ -422,18 +553,19 @@ def load(name: str | os.PathLike, *, fallback: str | None = None) -> Corpus:
     (2400, 8000, ['path', 'label', 'speaker', 'take'])
     """
     if name not in SOURCES:
-        return _load_folder(Path(name))
+        return _load_own(Path(name), at_least, strict)
     try:
-        folder = find(name) or fetch(name, ask_again=False)
+        return _load_published(name, at_least, strict)
     except CorpusUnreachable as error:
         if fallback is None:
             raise
+        source = SOURCES[name]
+        if fallback == "voices" and source.layout != "fsdd":
+            fallback = f"voices-{source.layout}"
         corpus = load(fallback)
-        print(f"{SOURCES[name].title} could not be had: {error}")
+        print(f"{source.title} could not be had: {error}")
         print(f"What follows was computed on the {corpus.title} instead.")
         return corpus
-    _check_names(SOURCES[name], folder)
-    return _corpus(name, folder, SOURCES[name])
 
 
 def find(name: str) -> Path | None:
@@ -442,85 +574,77 @@ def find(name: str) -> Path | None:
     Parameters
     ----------
     name : str
-        ``"fsdd"`` or ``"voices"``.
+        A key of ``SOURCES``.
 
     Returns
     -------
     pathlib.Path or None
-        The folder with the WAV files.
+        The folder with the WAV files, or with the folders that hold them.
 
     Raises
     ------
     CorpusError
         If ``DIGITLAB_DATA`` is set and does not hold the corpus: a data folder is never passed
-        over in silence.
+        over in silence. A large corpus may be in the cache instead.
 
     Examples
     --------
     >>> find("voices").name
     'recordings'
     """
-    data = os.environ.get("DIGITLAB_DATA")
-    if data and SOURCES[name].urls:
-        folder = Path(data) / name / "recordings"
-        if not Path(data).is_absolute():
-            raise CorpusError(f"DIGITLAB_DATA is {data!r}: it must be an absolute path")
-        if not folder.is_dir():
-            raise CorpusError(
-                f"DIGITLAB_DATA is set and {folder} is missing: put the corpus there, "
-                "or unset DIGITLAB_DATA to have it downloaded"
-            )
-        return folder
-    folder = _place(name) / "recordings"
-    return folder if folder.is_dir() else None
+    return next(iter(_places(name)), None)
 
 
 def fetch(name: str, *, ask_again: bool = True) -> Path:
     """Download a corpus, or make the built-in one, into the user's cache.
 
     It is unpacked beside its place, verified, and moved there whole: a fetch that is killed leaves
-    nothing half-made, and running it again finishes the work.
+    nothing half-made, and running it again finishes the work. What has arrived of a large archive
+    is kept for that.
 
     Parameters
     ----------
     name : str
-        ``"fsdd"`` or ``"voices"``.
+        A key of ``SOURCES``.
     ask_again : bool
         Whether to ask a network that refused within the last hour.
 
     Returns
     -------
     pathlib.Path
-        The folder with the WAV files.
+        The folder with the WAV files, or with the folders that hold them.
 
     Raises
     ------
     CorpusUnreachable
-        If no source answers, or what each sent is not the corpus.
+        If no source answers, what each sent is not the corpus, or the disk is too full.
 
     Examples
     --------
     >>> fetch("voices").name
     'recordings'
     """
-    home = _place(name)
-    if home.is_dir():
-        return home / "recordings"
-    if not SOURCES[name].urls:
-        return _make_voices(home)
+    source, folder = SOURCES[name], _cached(name)
+    if folder.is_dir():
+        return folder
+    if not source.urls:
+        return _make_voices(name)
     refusal = cache_folder() / f"{name}.unreachable"
     if not ask_again and refusal.exists() and _age(refusal) < REFUSAL_HOLDS_S:
         raise CorpusUnreachable(refusal.read_text(encoding="utf-8"))
     problems = []
-    for url in SOURCES[name].urls:
+    for url in source.urls:
         try:
-            _download(name, url, home)
-        except (OSError, EOFError, zlib.error, tarfile.TarError, CorpusError) as error:
-            problems.append(f"{url}: {_reason(error)}")
+            need_space(cache_folder(), ROOM * source.size_mb)
+            _fetch_from(url, name)
+        except (OSError, CorpusError, *DAMAGED) as error:
+            if folder.is_dir():  # somebody else fetched it meanwhile
+                return folder
+            problems.append(f"{url}: {reason(error)}")
         else:
             refusal.unlink(missing_ok=True)
-            return home / "recordings"
-    message = _listed("no source sent it:", problems) + (
+            return folder
+    message = listed("no source sent it:", problems) + (
         f"\nWith a network, run  digitlab data fetch {name}  to try again; "
         "or set DIGITLAB_DATA to a folder that holds it."
     )
@@ -534,7 +658,7 @@ def verify(name: str) -> str:
     Parameters
     ----------
     name : str
-        ``"fsdd"`` or ``"voices"``.
+        A key of ``SOURCES``.
 
     Returns
     -------
@@ -557,154 +681,224 @@ def verify(name: str) -> str:
     return _verify_folder(name, folder)
 
 
-def file_hashes(paths: Iterable[Path]) -> dict[str, str]:
-    """Return the SHA-256 of each file, by file name.
+def _places(name: str) -> list[Path]:
+    """List the folders that hold the corpus, the first choice first."""
+    source, data = SOURCES[name], os.environ.get("DIGITLAB_DATA")
+    places = [_cached(name)]
+    if data and source.urls:
+        if not Path(data).is_absolute():
+            raise CorpusError(f"DIGITLAB_DATA is {data!r}: it must be an absolute path")
+        top = Path(data) / source.folder
+        folder = top / LAYOUTS[source.layout].inside
+        if not folder.is_dir() and (top.exists() or not (source.large and Path(data).is_dir())):
+            raise CorpusError(
+                f"DIGITLAB_DATA is set and {folder} is missing: put the corpus there, "
+                "or unset DIGITLAB_DATA to have it downloaded"
+            )
+        places = [folder, *places] if source.large else [folder]
+    return [place for place in places if place.is_dir()]
 
-    Parameters
-    ----------
-    paths : iterable of pathlib.Path
-        The files.
 
-    Returns
-    -------
-    dict of str to str
-        Hexadecimal digests by file name.
+def _cached(name: str) -> Path:
+    """Where a corpus lives in the cache; the voices of another synthesiser live elsewhere."""
+    source = SOURCES[name]
+    folder = source.folder
+    if not source.urls:
+        folder += f"-{hashlib.sha256(inspect.getsource(voices).encode()).hexdigest()[:8]}"
+    return cache_folder() / folder / LAYOUTS[source.layout].inside
 
-    Examples
-    --------
-    >>> table = load("voices").table
-    >>> len(file_hashes(table["path"][:3]))
-    3
-    """
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+def _load_published(name: str, at_least: int, strict: bool) -> Corpus:
+    source, places = SOURCES[name], _places(name)
+    if not places and not source.large:
+        places = [fetch(name, ask_again=False)]
+    here = "it is not on this machine"
+    for folder in places:
+        n_clips = len(sounds_in(folder))
+        if n_clips >= at_least:
+            corpus = _read_folder(name, folder, strict)
+            n_clips = len(corpus)
+        here = f"{folder} holds {n_clips:,} of its {source.n_clips:,} clips"
+        if n_clips >= at_least:
+            if n_clips < source.n_clips:
+                print(f"A part of {source.title}: {here}.")
+            return corpus
+        here += f", fewer than the {at_least:,} needed"
+    fetch_it = f" To download it all, {source.size_mb:,} MB: digitlab data fetch {name}"
+    raise CorpusUnreachable(f"{here}.{fetch_it if source.large else ''}")
+
+
+def _read_folder(name: str, folder: Path, strict: bool) -> Corpus:
+    source = SOURCES[name]
+    table, classes = table_of(folder, source.layout, source.classes, strict=strict)
+    corpus = Corpus(name, table, source.rate, classes, source.title, source.licence, folder)
+    if not source.large:
+        corpus = _whole(corpus, source, strict=strict)
+    return corpus if strict else corpus.readable()
+
+
+def _whole(corpus: Corpus, source: Source, *, strict: bool) -> Corpus:
+    """Complain of recordings that are missing, or do not belong and are left out."""
+    names = [name_of(path, corpus.folder) for path in corpus.table["path"]]
+    problem = source.problem_of(names)
+    if problem and strict:
+        remedy = "Complete it, or load what there is: load(..., strict=False)."
+        if source.large:
+            remedy = f"It loads as it is; all of it comes with  digitlab data fetch {corpus.name}"
+        elif not source.urls:
+            remedy = "Delete that folder: it is then made again."
+        raise CorpusError(f"{corpus.folder} {problem}\n{remedy}")
+    if problem:
+        warnings.warn(f"{corpus.folder} {problem}", stacklevel=2)
+    return corpus.select(np.isin(names, source.names or names))
+
+
+def _load_own(folder: Path, at_least: int, strict: bool) -> Corpus:
+    if not folder.is_dir():
+        raise CorpusError(
+            f"{folder} is neither a folder nor a corpus: the corpora are {', '.join(SOURCES)}"
+        )
+    folder = folder.resolve()
+    if (folder / "recordings").is_dir():
+        folder = folder / "recordings"
+    elif (folder / "data" / METADATA).is_file():
+        folder = folder / "data"
+    sounds = sounds_in(folder)
+    if not any(sound.lower().endswith(".wav") for sound in sounds):
+        others = f", but {sounds[0]}: convert it" if sounds else ""
+        raise CorpusError(f"{folder} holds no .wav file{others}")
+    layout = layout_of(sounds)
+    classes = None if LAYOUTS[layout].inside == "" else DIGITS
+    table, classes = table_of(folder, layout, classes, strict=strict)
+    rate, title = _usual_rate(table["path"]), f"recordings in {folder}"
+    corpus = Corpus(folder.name, table, rate, classes, title, "", folder)
+    copies = corpus.duplicates()
+    names = [" = ".join(name_of(table["path"][row], folder) for row in rows) for rows in copies]
+    problem = f"in {folder}, {len(names)} recordings are there more than once:"
+    complain_of(problem, names, "Keep one of each.", strict=strict)
+    if not strict:
+        again = [row for rows in copies for row in rows[1:]]
+        corpus = corpus.select(~table.index.isin(again)).readable()
+    if len(corpus) < at_least:
+        raise CorpusError(f"{folder} holds {len(corpus):,} clips, and {at_least:,} are needed")
+    return corpus
+
+
+def _usual_rate(paths: pd.Series) -> int:
+    """Return the rate that most recordings have, of a hundred if there are many."""
+    rates, problem = Counter(), ""
+    for path in paths[:: max(len(paths) // 100, 1)]:
+        try:
+            rates[riff.check(path).rate] += 1
+        except audio.WavError as error:
+            problem = f", such as {error}"
+    if not rates:
+        raise CorpusError(f"none of the recordings can be read{problem}")
+    return rates.most_common(1)[0][0]
+
+
+def _measured(samples: np.ndarray, rate: int, quiet: float) -> tuple[float, ...]:
+    magnitudes = np.abs(samples)
+    peak, n = magnitudes.max(), len(samples)
+    loud = np.flatnonzero(magnitudes > quiet * peak)
+    start, end = (loud[0], n - 1 - loud[-1]) if peak else (n, n)
+    with np.errstate(divide="ignore"):  # silence is at minus infinity
+        peak_db = 20 * np.log10(peak)
+        rms_db = 10 * np.log10(np.square(samples, dtype=np.float64).mean())
+    clipped = (magnitudes >= FULL_SCALE).mean()
+    return n / rate, peak_db, rms_db, clipped, start / rate, end / rate
+
+
+def _thinned(rows: np.ndarray, labels: np.ndarray, most: int) -> np.ndarray:
+    """Keep at most so many rows of each label, evenly spread."""
+    kept = []
+    for label in np.unique(labels):
+        of_label = rows[labels == label]
+        places = np.linspace(0, len(of_label) - 1, min(most, len(of_label)))
+        kept.extend(of_label[places.round().astype(int)])
+    return np.sort(kept)
+
+
+def _make_voices(name: str) -> Path:
+    source, folder = SOURCES[name], _cached(name)
+    inside = LAYOUTS[source.layout].inside
+    try:
+        voices.write_corpus(
+            folder.parent if inside else folder,
+            layout=source.layout,
+            n_speakers=source.n_speakers,
+            n_takes=source.n_takes,
+            rate=source.rate,
+        )
+    except OSError:
+        if not folder.is_dir():  # else somebody made them at the same time
+            raise
+    return folder
+
+
+def _fetch_from(url: str, name: str) -> None:
+    source, cache = SOURCES[name], cache_folder()
+    for leftover in cache.glob(f".{name}-*"):
+        if _age(leftover) > STALE_S:
+            shutil.rmtree(leftover, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=cache) as scratch:
+        archive = cache / f".{name}.part" if source.large else Path(scratch, "archive")
+        download(url, archive)
+        try:
+            whole = _unpacked(name, archive, Path(scratch))
+        except Exception as error:
+            if getattr(error, "errno", None) != errno.ENOSPC:
+                archive.unlink()  # what has arrived is no good
+            raise
+        whole.rename(cache / source.folder)
+        archive.unlink()
+
+
+def _unpacked(name: str, archive: Path, scratch: Path) -> Path:
+    """Unpack an archive and verify it; return the folder that is to be the corpus's."""
+    source = SOURCES[name]
+    if source.sha256 and sha256(archive) != source.sha256:
+        raise CorpusError("what arrived is not what was published: its SHA-256 differs")
+    unpack(archive, scratch / "unpacked", source.n_clips)
+    inside = LAYOUTS[source.layout].inside
+    if not inside:
+        _verify_folder(name, scratch / "unpacked")
+        return scratch / "unpacked"
+    recordings = next((scratch / "unpacked").glob(f"*/{inside}"), None)
+    if recordings is None:
+        raise CorpusError(f"the archive holds no folder called {inside}")
+    _verify_folder(name, recordings)
+    (scratch / "whole").mkdir()
+    recordings.rename(scratch / "whole" / inside)
+    return scratch / "whole"
+
+
+def _verify_folder(name: str, folder: Path) -> str:
+    source = SOURCES[name]
+    corpus = _whole(_read_folder(name, folder, strict=True), source, strict=True)
+    hashes = _hashes(corpus.table["path"], folder)
+    digest = _digest(hashes)
+    if not source.digest or digest == source.digest:
+        for _ in tqdm(corpus._each(corpus._read), "Checking", len(corpus), unit="file"):
+            pass
+        return digest
+    known = known_hashes(name)
+    corrupt = [
+        str(folder / file) for file in source.names if not hashes[file].startswith(known[file])
+    ]
+    raise CorpusError(
+        listed(f"{len(corrupt)} files are not what was published:", corrupt)
+        + "\nDelete the corpus and fetch it again."
+    )
+
+
+def _hashes(paths: Iterable[Path], folder: Path | None) -> dict[str, str]:
+    return {name_of(path, folder): sha256(path) for path in paths}
 
 
 def _digest(hashes: dict[str, str]) -> str:
     lines = "".join(f"{name} {hashes[name]}\n" for name in sorted(hashes))
     return hashlib.sha256(lines.encode()).hexdigest()
-
-
-def _place(name: str) -> Path:
-    """Where a corpus lives in the cache; the voices of another synthesiser live elsewhere."""
-    if name != "voices":
-        return cache_folder() / name
-    version = hashlib.sha256(inspect.getsource(voices).encode()).hexdigest()[:8]
-    return cache_folder() / f"voices-{version}"
-
-
-def _make_voices(home: Path) -> Path:
-    source = SOURCES["voices"]
-    voices.write_corpus(
-        home, n_speakers=len(source.speakers), n_takes=source.n_takes, rate=source.rate
-    )
-    return home / "recordings"
-
-
-def _download(name: str, url: str, home: Path) -> None:
-    for leftover in home.parent.glob(f".{name}-*"):
-        if _age(leftover) > STALE_S:
-            shutil.rmtree(leftover, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=home.parent) as folder:
-        downloader = pooch.HTTPDownloader(progressbar=True, timeout=(5, 30))
-        archive = pooch.retrieve(
-            url, known_hash=None, fname="archive.tar.gz", path=folder, downloader=downloader
-        )
-        shutil.unpack_archive(archive, folder, filter="data")
-        recordings = next(Path(folder).glob("*/recordings"), None)
-        if recordings is None:
-            raise CorpusError("the archive holds no folder called recordings")
-        for other in set(recordings.iterdir()) - set(recordings.glob("*.wav")):
-            other.unlink()
-        _verify_folder(name, recordings)
-        whole = Path(folder) / "whole"
-        whole.mkdir()
-        recordings.rename(whole / "recordings")
-        whole.rename(home)
-
-
-def _verify_folder(name: str, folder: Path) -> str:
-    source = SOURCES[name]
-    _check_names(source, folder)
-    hashes = file_hashes(folder / name for name in source.names)
-    digest = _digest(hashes)
-    if not source.digest or digest == source.digest:
-        for file_name in source.names:
-            audio.read_wav(folder / file_name)
-        return digest
-    known = _known_hashes(name)
-    corrupt = [
-        str(folder / file) for file in source.names if not hashes[file].startswith(known[file])
-    ]
-    raise CorpusError(
-        _listed(f"{len(corrupt)} files are not what was published:", corrupt)
-        + "\nDelete the corpus and fetch it again."
-    )
-
-
-def _known_hashes(name: str) -> dict[str, str]:
-    """Read the first 8 digits of each file's SHA-256: a row a digit and speaker, takes in order."""
-    rows = files("digitlab").joinpath(f"registry/{name}.txt").read_text().splitlines()
-    return {
-        f"{prefix}_{take}.wav": start
-        for prefix, *starts in (row.split() for row in rows)
-        for take, start in enumerate(starts)
-    }
-
-
-def _check_names(source: Source, folder: Path) -> None:
-    present = {path.name for path in folder.glob("*.wav")}
-    missing, extra = set(source.names) - present, present - set(source.names)
-    if missing or extra:
-        raise CorpusError(
-            f"{folder} is not the {source.title} of {len(source.names)} recordings."
-            + (_listed(f"\n{len(missing)} are missing:", sorted(missing)) if missing else "")
-            + (_listed(f"\n{len(extra)} do not belong:", sorted(extra)) if extra else "")
-            + "\nComplete it; or load what is there as a folder of your own: load(path)."
-        )
-
-
-def _load_folder(folder: Path) -> Corpus:
-    if not folder.is_dir():
-        raise CorpusError(
-            f"{folder} is neither a folder nor a corpus: the corpora are {', '.join(SOURCES)}"
-        )
-    if (folder / "recordings").is_dir():
-        folder = folder / "recordings"
-    first = next(iter(sorted(folder.glob("*.wav"))), None)
-    if first is None:
-        raise CorpusError(f"{folder} holds no .wav file")
-    _, rate = audio.read_wav(first)
-    source = Source(title=f"recordings in {folder}", licence="", rate=rate, speakers=(), n_takes=0)
-    return _corpus(folder.name, folder.resolve(), source)
-
-
-def _corpus(name: str, folder: Path, source: Source) -> Corpus:
-    rows, misnamed = [], []
-    for path in folder.glob("*.wav"):
-        match = RECORDING_NAME.fullmatch(path.name)
-        if match is None:
-            misnamed.append(path.name)
-        else:
-            rows.append((path, int(match["label"]), match["speaker"], int(match["take"])))
-    if misnamed:
-        raise CorpusError(
-            _listed(f"in {folder}, {len(misnamed)} files are misnamed:", sorted(misnamed))
-            + "\nEach must be called {digit}_{speaker}_{take}.wav, such as 7_anna_3.wav."
-        )
-    table = pd.DataFrame(rows, columns=["path", "label", "speaker", "take"])
-    table = table.sort_values(["label", "speaker", "take"], ignore_index=True)
-    return Corpus(name, table, source.rate, DIGITS, source.title, source.licence)
-
-
-def _listed(heading: str, lines: list[str], most: int = 10) -> str:
-    more = [f"and {len(lines) - most} more"] if len(lines) > most else []
-    return "\n  ".join([heading, *lines[:most], *more])
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, requests.ConnectionError | requests.Timeout):
-        return "no connection"
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _age(path: Path) -> float:

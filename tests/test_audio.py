@@ -174,7 +174,7 @@ def test_bad_samples_are_placed(path, code, bits, channels, values, words, byte)
 
 
 def test_two_readers_must_agree_on_the_length(path, monkeypatch):
-    audio.write_wav(path, SAMPLES, 8000)
+    soundfile.write(path, SAMPLES, 8000, subtype="PCM_24")
     monkeypatch.setattr(soundfile, "read", lambda *_, **__: (SAMPLES[:5], 8000))
     with pytest.raises(audio.WavError, match=r"promises 7 frames and libsndfile reads 5"):
         audio.read_wav(path)

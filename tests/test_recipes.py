@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -151,7 +152,7 @@ def test_runs_are_appended_row_by_row(corpus, tmp_path, monkeypatch):
         (("run", "K2", "--corpus", "nowhere"), "neither a folder nor a corpus"),
         (("run", "K2", "--json", "no/such/folder/x.json"), "there is no folder"),
         (("data", "verify", "esc50"), "there is no corpus 'esc50'"),
-        (("data", "path", "esc50"), "there are fsdd, voices"),
+        (("data", "path", "esc50"), "there are fsdd, audiomnist, "),
     ],
 )
 def test_mistakes_get_one_plain_sentence(arguments, words):
@@ -177,6 +178,41 @@ def test_data_commands(monkeypatch, tmp_path):
     missing = command("data", "path", "fsdd")
     assert missing.exit_code == 1
     assert "digitlab data fetch fsdd" in missing.output
+
+
+def test_the_list_tells_a_part_from_the_whole(monkeypatch, tmp_path):
+    monkeypatch.setenv("DIGITLAB_DATA", str(tmp_path))
+    monkeypatch.setenv("DIGITLAB_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "audiomnist" / "data" / "01"
+    folder.mkdir(parents=True)
+    audio.write_wav(folder / "7_01_0.wav", [0, 0.5], 48000)
+    lines = {line.split()[0]: line for line in command("data", "list").output.splitlines()}
+    assert lines["fsdd"].endswith("not in DIGITLAB_DATA")
+    assert lines["audiomnist"].endswith(f"{folder.parent} (1 of them)")
+    assert lines["speech_commands"].endswith("not here yet")
+
+
+def test_fetching_says_the_size_first_and_without_a_network_says_so(monkeypatch, tmp_path):
+    monkeypatch.setenv("DIGITLAB_CACHE", str(tmp_path))
+    source = replace(corpora.SOURCES["audiomnist"], urls=("http://127.0.0.1:9/a.tar.gz",))
+    monkeypatch.setitem(corpora.SOURCES, "audiomnist", source)
+    result = command("data", "fetch", "audiomnist")
+    assert result.exit_code == 1
+    assert result.output.startswith("Downloading audiomnist (AudioMNIST), about 1,000 MB.")
+    assert "no connection" in result.output and "Traceback" not in result.output
+
+
+def test_verify_names_recordings_that_a_corpus_holds_twice(monkeypatch, tmp_path):
+    folder = tmp_path / "audiomnist" / "data" / "36"
+    folder.mkdir(parents=True)
+    for digit in range(10):
+        audio.write_wav(folder / f"{digit}_36_0.wav", [digit % 9 / 10, 0.5], 48000)
+    source = replace(corpora.SOURCES["audiomnist"], n_clips=10, speakers=("36",), n_takes=1)
+    monkeypatch.setitem(corpora.SOURCES, "audiomnist", source)
+    monkeypatch.setenv("DIGITLAB_DATA", str(tmp_path))
+    output = command("data", "verify", "audiomnist").output
+    assert f"the same recording: {folder / '0_36_0.wav'} = {folder / '9_36_0.wav'}" in output
+    assert corpora.load("audiomnist").digest in output
 
 
 def test_the_doctor_finds_what_is_wrong(monkeypatch, tmp_path):
