@@ -91,7 +91,7 @@ def verify(name: str) -> None:
 @click.option("--corpus", help="A name from `digitlab data list`, or a folder of recordings.")
 @click.option(
     "--split",
-    type=click.Choice(["published", "official", "random", "speaker"]),
+    type=click.Choice(["published", "official", "random", "speaker", "leave-one-speaker-out"]),
     default="published",
     show_default=True,
     help="Which clips are the test.",

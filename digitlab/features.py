@@ -1,10 +1,11 @@
 """Features: what a classifier is shown instead of the samples.
 
-Chapter 4 builds the spectrograms step by step, chapter 9 the log-scattering features. The latter
-are kept on disk, under the content that went in, so that a second run costs a glance.
+Chapter 4 builds the spectrograms step by step, chapter 7 the means that its baselines hear, chapter
+9 the log-scattering features. The latter are kept on disk, under the content that went in, so that
+a second run costs a glance.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.util import find_spec
 
@@ -164,6 +165,90 @@ def log_mel(
     return np.stack([librosa.power_to_db(power, ref=np.max) for power in powers])
 
 
+def mean_spectrum(waveforms: np.ndarray, *, n_fft: int = 256) -> np.ndarray:
+    """Describe each clip by the mean of its magnitude spectra: which frequencies, and not when.
+
+    Parameters
+    ----------
+    waveforms : array of shape (n_clips, n_samples)
+        Samples, one clip a row.
+    n_fft : int
+        Length of a frame in samples; the next begins half a frame later.
+
+    Returns
+    -------
+    array of shape (n_clips, n_fft // 2 + 1), float32
+        From 0 Hz to half the rate.
+
+    Raises
+    ------
+    ValueError
+        If `waveforms` has another shape, is shorter than a frame, or holds NaN or infinity.
+
+    Notes
+    -----
+    Taught in chapter 7, "What a score means".
+
+    Examples
+    --------
+    >>> mean_spectrum(np.zeros((2, 8192))).shape
+    (2, 129)
+    """
+    lengths = {"frame_length": n_fft, "frame_step": n_fft // 2, "fft_length": n_fft}
+    spectra = (magnitude_spectrogram(part, **lengths) for part in _parts(waveforms, n_fft))
+    return np.concatenate([part[..., 0].mean(axis=1) for part in spectra])
+
+
+def mfcc_means(
+    waveforms: np.ndarray,
+    rate: int = 8000,
+    *,
+    n_mfcc: int = 20,
+    n_mels: int = 40,
+    n_fft: int = 256,
+    hop_length: int = 128,
+) -> np.ndarray:
+    """Describe each clip by the mean over time of its mel-frequency cepstral coefficients.
+
+    Parameters
+    ----------
+    waveforms : array of shape (n_clips, n_samples)
+        Samples, one clip a row.
+    rate : int
+        In Hz.
+    n_mfcc, n_mels : int
+        How many coefficients are kept, and of how many mel bands.
+    n_fft, hop_length : int
+        In samples: by default 32 ms and 16 ms at 8 kHz.
+
+    Returns
+    -------
+    array of shape (n_clips, n_mfcc), float32
+        The first is the mean level, the others the broad shape of the spectrum.
+
+    Raises
+    ------
+    ValueError
+        If `waveforms` has another shape, is shorter than a hop, or holds NaN or infinity.
+
+    Notes
+    -----
+    From :func:`log_mel`, whose levels are relative to each clip's own maximum: no clip has a say in
+    the features of another. Taught in chapter 7, "What a score means".
+
+    Examples
+    --------
+    >>> mfcc_means(np.zeros((2, 8192))).shape
+    (2, 20)
+    """
+    pictures = (
+        log_mel(part, rate, n_mels=n_mels, n_fft=n_fft, hop_length=hop_length)
+        for part in _parts(waveforms, hop_length)
+    )
+    means = [librosa.feature.mfcc(S=part, n_mfcc=n_mfcc).mean(axis=2) for part in pictures]
+    return np.concatenate(means).astype(np.float32)
+
+
 def log_scattering(
     waveforms: np.ndarray, J: int = 8, Q: int = 12, *, device: str | None = None
 ) -> np.ndarray:
@@ -259,6 +344,12 @@ def _checked(waveforms, shortest: int, remedy: str = "take a shorter window") ->
         row = int(np.argmin(np.isfinite(waveforms).all(axis=1)))
         raise ValueError(f"clip {row} holds NaN or infinite samples")
     return waveforms
+
+
+def _parts(waveforms, shortest: int) -> Iterator[np.ndarray]:
+    """Cut many clips into batches, so that their spectrograms never fill the memory."""
+    waveforms = _checked(waveforms, shortest)
+    return (waveforms[i : i + 8 * BATCH] for i in range(0, len(waveforms), 8 * BATCH))
 
 
 def _log_scattering(waveforms: np.ndarray, J: int, Q: int, backend: str) -> np.ndarray:

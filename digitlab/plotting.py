@@ -7,7 +7,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-INK, ACCENT, SECOND = "#22313f", "#0b7285", "#c2540a"
+INK, ACCENT, SECOND, GREY = "#22313f", "#0b7285", "#c2540a", "#7d8b99"
 STYLE = {
     "figure.figsize": (6.4, 3),
     "figure.dpi": 140,  # sharp on dense screens
@@ -43,7 +43,7 @@ def use_style() -> None:
     """
     plt.rcParams.update(STYLE)
     plt.rcParams["axes.prop_cycle"] = plt.cycler(
-        color=[ACCENT, SECOND, INK, "#7d8b99"], linestyle=["-", "--", ":", "-."]
+        color=[ACCENT, SECOND, INK, GREY], linestyle=["-", "--", ":", "-."]
     )
 
 
@@ -398,6 +398,48 @@ def accuracies(table: pd.DataFrame, *, title: str = "", ax: Axes | None = None) 
     ax.set(xlabel=title or "accuracy", ylim=(-0.6, len(table) - 0.4), xlim=(None, 1.07))
     ax.xaxis.set_major_formatter(PercentFormatter(1))
     ax.grid(axis="y", visible=False)
+    return ax
+
+
+def reliability(table: pd.DataFrame, *, title: str = "", ax: Axes | None = None) -> Axes:
+    """Draw how often a system is right against how sure it says it is.
+
+    On the dashed line it is as right as it says; below it, it is too sure of itself. The larger a
+    dot, the more clips stand behind it.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`digitlab.evaluation.reliability`.
+    title : str
+        Above the picture.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        What was drawn into.
+
+    Notes
+    -----
+    Drawn in chapter 7, "What a score means".
+    """
+    ax = ax or _new_axes(figsize=(4.2, 4.2))
+    confidence, accuracy = table["confidence"].to_numpy(), table["accuracy"].to_numpy()
+    reach = [accuracy - table["low"].to_numpy(), table["high"].to_numpy() - accuracy]
+    share = (table["n_clips"] / table["n_clips"].sum()).to_numpy()
+    ax.plot([0, 1], [0, 1], "--", color=INK, linewidth=1, label="as right as it says")
+    ax.errorbar(
+        confidence, accuracy, yerr=np.maximum(reach, 0), fmt="none", ecolor=GREY, elinewidth=1
+    )
+    ax.plot(confidence, accuracy, "-", color=ACCENT)
+    ax.scatter(confidence, accuracy, s=15 + 300 * share, color=ACCENT, zorder=3, clip_on=False)
+    ax.set(xlabel="confidence", ylabel="accuracy", title=title, xlim=(0, 1.02), ylim=(0, 1.02))
+    ax.set_aspect("equal")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(PercentFormatter(1))
+    ax.legend(loc="upper left")
     return ax
 
 

@@ -209,7 +209,7 @@ def _fit_and_test(recipe, corpus, x, train, test, seed, device, shared) -> evalu
         device=device,
     )
     n_parameters, n_trainable = models.count_parameters(model)
-    fold = " ".join(sorted(set(speakers[test]))) if shared["split"] == "speaker" else ""
+    fold = " ".join(sorted(set(speakers[test]))) if shared["split"] in splits.BY_SPEAKER else ""
     return evaluation.Report(
         **shared,
         fold=fold,

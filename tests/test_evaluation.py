@@ -1,12 +1,22 @@
 """Scores come with intervals that can be checked by hand."""
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from digitlab.evaluation import Report, pool, speaker_interval, wilson_interval
+from digitlab.evaluation import (
+    Report,
+    calibration_error,
+    clip_interval,
+    compare,
+    pool,
+    reliability,
+    speaker_interval,
+    wilson_interval,
+)
 
 
 @pytest.fixture
@@ -88,3 +98,121 @@ def test_folds_pooled_count_all_their_clips(report):
 
 def test_one_run_pooled_is_itself(report):
     assert pool([report]) is report
+
+
+def test_a_bootstrap_over_clips_is_as_wide_as_wilson_says():
+    correct = np.arange(3000) < 2000
+    assert clip_interval(correct) == pytest.approx(wilson_interval(2 / 3, 3000), abs=0.002)
+    assert clip_interval(correct) == clip_interval(correct)
+
+
+def test_comparing_counts_only_the_clips_on_which_they_part():
+    first = np.repeat([1, 1, 0, 0], [50, 15, 5, 30])
+    second = np.repeat([1, 0, 1, 0], [50, 15, 5, 30])
+    result = compare(first, second, np.tile(np.arange(10), 10))
+    assert (result.only_first, result.only_second) == (15, 5)
+    assert result.difference == pytest.approx(0.1)
+    two_sided = 2 * sum(math.comb(20, k) for k in range(6)) / 2**20
+    assert result.p_value == pytest.approx(two_sided)
+    low, high = result.clip_interval
+    half = 1.96 * np.sqrt((0.2 - 0.1**2) / 100)
+    assert (low, high) == pytest.approx((0.1 - half, 0.1 + half), abs=0.015)
+    swapped = compare(second, first, np.arange(100))
+    assert swapped.difference == -result.difference and swapped.p_value == result.p_value
+
+
+def test_a_system_that_suits_one_speaker_is_not_yet_a_better_one():
+    speakers = np.repeat(np.arange(4), 100)
+    first = np.where(speakers == 0, 1, np.arange(400) % 2)
+    second = np.arange(400) % 2
+    result = compare(first.astype(bool), second.astype(bool), speakers)
+    assert result.p_value < 1e-10
+    assert result.clip_interval[0] > 0
+    assert result.speaker_interval[0] == 0
+
+
+def test_over_few_speakers_the_bootstrap_holds_the_truth_more_often_than_wilson_and_too_seldom():
+    rng = np.random.default_rng(0)
+    speakers = np.repeat(np.arange(6), 100)
+    held = []
+    for _ in range(100):
+        correct = rng.random(600) < np.repeat(rng.beta(5.83, 2.5, 6), 100)
+        bounds = speaker_interval(correct, speakers), wilson_interval(correct.mean(), 600)
+        held.append([low <= 0.7 <= high for low, high in bounds])
+    by_speaker, by_clip = np.mean(held, axis=0)
+    assert by_clip < 0.6 and 0.75 < by_speaker < 0.95
+
+
+def test_equal_systems_have_nothing_between_them():
+    same = np.array([1, 0, 1, 1])
+    result = compare(same, same, np.arange(4))
+    assert (result.difference, result.p_value, result.clip_interval) == (0, 1, (0, 0))
+
+
+def test_only_answers_to_the_same_clips_are_compared():
+    with pytest.raises(ValueError, match="3, 4 and 4 answers"):
+        compare([1, 0, 1], [1, 0, 1, 1], list("aabb"))
+    with pytest.raises(ValueError, match="right \\(1\\) or wrong \\(0\\)"):
+        compare([0.5, 1], [1, 1], list("ab"))
+    with pytest.raises(ValueError, match="0, 0 and 0 answers"):
+        compare([], [], [])
+
+
+@pytest.mark.parametrize("accuracy, n_clips", [(97, 300), (-0.1, 10), (math.nan, 10), (0.5, 0)])
+def test_an_accuracy_that_is_no_share_of_clips_has_no_interval(accuracy, n_clips):
+    with pytest.raises(ValueError, match="a share from 0 to 1"):
+        wilson_interval(accuracy, n_clips)
+
+
+def test_reliability_puts_each_clip_where_its_confidence_is():
+    sure, torn = [0.05, 0.95], [0.55, 0.45]
+    table = reliability([sure] * 10 + [torn] * 4, [1] * 9 + [0] + [0, 0, 0, 1])
+    assert table["n_clips"].tolist() == [4, 10]
+    assert table["confidence"].tolist() == pytest.approx([0.55, 0.95])
+    assert table["accuracy"].tolist() == [0.75, 0.9]
+    assert tuple(table[["low", "high"]].iloc[1]) == wilson_interval(0.9, 10)
+
+
+def test_the_calibration_error_is_the_mean_distance_weighted_by_clips():
+    sure, torn = [0.05, 0.95], [0.55, 0.45]
+    error = calibration_error([sure] * 10 + [torn] * 4, [1] * 9 + [0] + [0, 0, 0, 1])
+    assert error == pytest.approx((10 * 0.05 + 4 * 0.2) / 14)
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet([1, 1, 1], 5000)
+    honest = np.array([rng.choice(3, p=row) for row in p])
+    assert calibration_error(p, honest) < 0.02
+    assert calibration_error(p, np.zeros(5000, int)) > 0.2
+
+
+@pytest.mark.parametrize(
+    "probabilities, labels, problem",
+    [
+        ([[2.0, -1.0]], [0], "softmax"),
+        ([[0.5, 0.6]], [0], "softmax"),
+        ([[0.5, 0.5]], [0, 1], r"\(1, 2\) and labels of shape \(2,\)"),
+        ([0.5, 0.5], [0, 1], r"\(n_clips, n_classes\)"),
+        (np.zeros((0, 2)), [], r"\(n_clips, n_classes\)"),
+        ([[0.5, 0.5], [0.9, 0.1]], [1, 2], "0 to 1"),
+        ([[0.5, 0.5]], ["0"], "0 to 1"),
+    ],
+)
+def test_what_are_no_probabilities_is_refused(probabilities, labels, problem):
+    with pytest.raises(ValueError, match=problem):
+        reliability(probabilities, labels)
+
+
+def test_micro_f1_is_accuracy_and_macro_f1_is_not(report):
+    assert report.micro_f1 == pytest.approx(report.test_accuracy)
+    assert report.macro_f1 == pytest.approx((2 * 13 / (2 * 13 + 7) + 2 * 20 / (2 * 20 + 7)) / 2)
+
+
+def test_seeds_are_told_apart_over_all_their_folds(report):
+    other_fold = {"fold": "ben", "rows": np.arange(40, 80)}
+    runs = [
+        replace(report, seed=1),
+        replace(report, seed=1, **other_fold, y_pred=report.y_true),
+        replace(report, seed=2, y_pred=report.y_true),
+        replace(report, seed=2, **other_fold, y_pred=report.y_true),
+    ]
+    assert pool(runs).by_seed.to_dict() == {1: (33 + 40) / 80, 2: 1}
+    assert report.by_seed.to_dict() == {1: 33 / 40}

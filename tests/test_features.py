@@ -174,3 +174,30 @@ def test_spectrograms_refuse_what_is_too_short_or_broken(feature):
     with pytest.raises(ValueError, match="clip 1 holds NaN"):
         feature(np.stack([np.zeros(16000), np.full(16000, np.nan)]))
     assert np.isfinite(feature(np.zeros((1, 30000)))).all()
+
+
+def test_mean_spectrum_is_the_mean_of_the_frames_and_peaks_at_the_tone():
+    tone = np.sin(2 * np.pi * 1000 * np.arange(8192) / 8000)[None]
+    means = features.mean_spectrum(tone)
+    assert means.shape == (1, 129) and means.dtype == np.float32
+    assert means[0].argmax() == 32  # 1,000 Hz in bins of 31.25 Hz
+    frames = features.magnitude_spectrogram(tone, frame_length=256, frame_step=128, fft_length=256)
+    assert np.allclose(means, frames[..., 0].mean(axis=1))
+
+
+def test_mfcc_means_are_the_means_of_librosas_mfcc(clips):
+    import librosa
+
+    mel = librosa.feature.melspectrogram(y=clips[2], sr=8000, n_mels=40, n_fft=256, hop_length=128)
+    mfcc = librosa.feature.mfcc(S=librosa.power_to_db(mel, ref=np.max), n_mfcc=13)
+    assert np.allclose(features.mfcc_means(clips, 8000, n_mfcc=13)[2], mfcc.mean(axis=1), atol=1e-3)
+
+
+@pytest.mark.parametrize("describe", [features.mean_spectrum, features.mfcc_means])
+def test_no_clip_has_a_say_in_the_means_of_another(describe, clips):
+    many = np.tile(clips * [[1], [0.01], [1], [1], [1]], (60, 1))  # more than one batch
+    assert len(many) > 8 * features.BATCH
+    alone = [describe(clip[None])[0] for clip in many[-5:]]
+    assert np.allclose(describe(many)[-5:], alone, atol=1e-4)
+    with pytest.raises(ValueError, match="clip 1 holds NaN"):
+        describe(clips * [[1], [np.nan], [1], [1], [1]])

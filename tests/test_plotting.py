@@ -16,6 +16,7 @@ FREQUENCIES = np.geomspace(3900, 20, 76)
 TABLE = pd.DataFrame(
     {"accuracy": [0.4, 1.0], "low": [0.3, 0.9], "high": [0.5, 1.0]}, index=["anna", "ben"]
 )
+BINS = TABLE.assign(confidence=[0.6, 0.95], n_clips=[20, 60])
 HISTORY = History(loss=[2.0, 0.5], accuracy=[0.5, 0.9])
 PLOTTERS = {
     "waveform": lambda ax: plotting.waveform(np.sin(np.arange(800)), 8000, ax=ax),
@@ -28,6 +29,7 @@ PLOTTERS = {
     "confusion": lambda ax: plotting.confusion(np.eye(10, dtype=int), tuple("0123456789"), ax=ax),
     "learning_curve": lambda ax: plotting.learning_curve(HISTORY, ax=ax),
     "accuracies": lambda ax: plotting.accuracies(TABLE, ax=ax),
+    "reliability": lambda ax: plotting.reliability(BINS, ax=ax),
 }
 
 
@@ -98,3 +100,11 @@ def test_curves_can_be_told_apart_without_colour():
     ax = plotting.learning_curve(HISTORY)
     [other] = [axes for axes in ax.figure.axes if axes is not ax]
     assert ax.lines[0].get_linestyle() != other.lines[0].get_linestyle()
+
+
+def test_a_reliability_diagram_puts_accuracy_over_confidence_and_many_clips_in_large_dots():
+    ax = plotting.reliability(BINS)
+    dots = ax.collections[-1]
+    assert dots.get_offsets().tolist() == [[0.6, 0.4], [0.95, 1.0]]
+    assert dots.get_sizes()[1] > dots.get_sizes()[0]
+    assert ax.lines[0].get_xydata().tolist() == [[0, 0], [1, 1]]
