@@ -313,7 +313,7 @@ def _people(file: Path, speakers: set[str]) -> pd.DataFrame:
     if known:
         odd += [f"all about speaker {speaker}" for speaker in sorted(speakers - set(known))]
     if odd:
-        print(listed(f"Kept as missing, since {file} says:", odd))
+        print(listed(f"Kept as missing, since {file.name} says:", odd))
     return pd.DataFrame.from_dict(people, orient="index", columns=list(PERSON)).astype(
         {"age": "Int64", "native_speaker": "boolean", "recording_date": "datetime64[s]"}
     )

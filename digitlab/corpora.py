@@ -718,7 +718,7 @@ def _load_published(name: str, at_least: int, strict: bool) -> Corpus:
         if n_clips >= at_least:
             corpus = _read_folder(name, folder, strict)
             n_clips = len(corpus)
-        here = f"{folder} holds {n_clips:,} of its {source.n_clips:,} clips"
+        here = f"{n_clips:,} of its {source.n_clips:,} clips are on this machine"
         if n_clips >= at_least:
             if n_clips < source.n_clips:
                 print(f"A part of {source.title}: {here}.")
