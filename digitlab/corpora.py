@@ -129,8 +129,9 @@ class Corpus:
         Parameters
         ----------
         scale : str
-            ``"smoke"``: every tenth take of each speaker, and no more than some 300 clips, spread
-            over all classes and many speakers; ``"laptop"`` and ``"full"``: all of it.
+            ``"smoke"``: takes 0, 10, 20 and so on of each speaker, or the first there is, and no
+            more than some 300 clips, spread over all classes and many speakers; ``"laptop"`` and
+            ``"full"``: all of it.
 
         Returns
         -------
@@ -144,8 +145,9 @@ class Corpus:
         """
         if scale != "smoke":
             return self
-        takes = self.table.groupby(["label", "speaker"]).cumcount().to_numpy()
-        rows = np.flatnonzero(takes % 10 == 0)
+        takes = self.table["take"]
+        first = takes == self.table.groupby(["label", "speaker"])["take"].transform("min")
+        rows = np.flatnonzero((takes % 10 == 0) | first)
         most = max(SMOKE_CLIPS // len(self.classes), 1)
         return self.select(_thinned(rows, self.table["label"].to_numpy()[rows], most))
 
