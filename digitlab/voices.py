@@ -680,7 +680,10 @@ def controls(
 
 
 def _borrow_from_next(formants, at_the_end):
-    return np.where(np.isnan(formants), np.vstack([formants[1:], at_the_end]), formants)
+    formants = np.vstack([formants, at_the_end])
+    for i in range(len(formants) - 2, -1, -1):  # from the end, since the next may borrow too
+        formants[i] = np.where(np.isnan(formants[i]), formants[i + 1], formants[i])
+    return formants[:-1]
 
 
 def _glide(targets, lengths):

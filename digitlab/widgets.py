@@ -17,8 +17,9 @@ import librosa
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from scipy.signal import sosfreqz
 
-from digitlab import audio, plotting
+from digitlab import audio, plotting, voices
 from digitlab._optional import require
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "fourier_series",
     "mel_bands",
     "quantisation",
+    "vowels",
     "waves",
     "window_length",
 ]
@@ -549,3 +551,93 @@ def _shaped_noise(
     wanted = power / np.maximum(bank.sum(axis=1, keepdims=True), 1e-9)  # per frequency bin
     gain = np.sqrt(bank.T @ wanted)
     return audio.peak_normalize(librosa.istft(noise * gain, hop_length=hop, length=n_samples))
+
+
+# ---------------------------------------------------------------------------------- chapter 5
+
+VOWEL_PATH = {"ee": "iy", "eh": "eh", "ah": "aa", "oh": "o", "oo": "uw"}  # as spelt, as named
+
+
+def vowels(pitch: float = 110):
+    """Move the formants from "ee" over "eh", "ah" and "oh" to "oo", and hear the vowel change.
+
+    Parameters
+    ----------
+    pitch : float
+        Of all vowels, in Hz.
+
+    Returns
+    -------
+    ipywidgets.VBox or IPython.display.HTML
+        An :func:`explorer` over 13 places on the vowel chart.
+
+    Notes
+    -----
+    Shown in chapter 5, "A machine that talks".
+
+    Examples
+    --------
+    >>> vowels().children[0].options[0]
+    ('ee: 310 and 2,120 Hz', 0)
+    """
+    rate, steps = 8000, 3  # from one named vowel to the next
+    names = list(VOWEL_PATH)
+    targets = np.array([(v.f1, v.f2, v.f3) for v in map(voices.PHONEMES.get, VOWEL_PATH.values())])
+    stations = np.arange((len(names) - 1) * steps + 1) / steps
+    path = np.exp([np.interp(stations, range(len(names)), np.log(f)) for f in targets.T]).T
+    places = []
+    for i, (f1, f2, _) in enumerate(path):
+        here, after = names[i // steps], names[min(i // steps + 1, len(names) - 1)]
+        name = f"{here} to {after}" if i % steps else here
+        places.append(f"{name}: {f1:.0f} and {f2:,.0f} Hz")
+
+    def draw(place):
+        formants = path[place]
+        figure, (chart, hills) = plt.subplots(
+            1, 2, figsize=(6.4, 2.9), layout="constrained", width_ratios=[2, 3]
+        )
+        chart.plot(path[:, 1], path[:, 0], "--", color="#9fb3c0", linewidth=1)
+        for name, (f1, f2, _) in zip(names, targets, strict=True):
+            chart.plot(f2, f1, ".", color=plotting.INK)
+            left = f2 > 1000
+            chart.annotate(
+                name,
+                (f2, f1),
+                xytext=(-4 if left else 4, -12 if name == "ah" else 5),
+                textcoords="offset points",
+                ha="right" if left else "left",
+            )
+        chart.plot(formants[1], formants[0], "o", color=plotting.SECOND, markersize=9)
+        chart.set(xlim=(2600, 600), ylim=(800, 230), xlabel="F2 [Hz]", ylabel="F1 [Hz]")
+        sound = voices.vowel(*formants, pitch=pitch, rate=rate, seconds=0.6)
+        spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound))))
+        teeth = np.arange(pitch, rate / 2, pitch)
+        bins = np.rint(teeth * len(sound) / rate).astype(int)
+        level = 20 * np.log10(spectrum[bins] / spectrum.max())
+        hills.vlines(teeth, -70, level, color=plotting.ACCENT, linewidth=1.2)
+        fine = np.linspace(0, rate / 2, 801)
+        mouth = _mouth(formants, fine)
+        hills.plot(fine, mouth - mouth.max() + 3, "--", color=plotting.SECOND)
+        for number, formant in enumerate(formants, 1):
+            top = _mouth(formants, np.array([formant]))[0] - mouth.max() + 3
+            hills.text(formant, top + 2, f"F{number}", ha="center", va="bottom")
+        hills.set(xlabel="frequency [Hz]", ylabel="level [dB]", xlim=(0, 3600), ylim=(-70, 16))
+        hills.set_title(places[place])
+        alt = (
+            f"Left, a vowel chart with a dot at F1 = {formants[0]:.0f} and F2 = "
+            f"{formants[1]:,.0f} Hz on a path from ee over eh, ah and oh to oo. Right, a comb of "
+            f"harmonics {pitch:g} Hz apart, and the hills of the mouth, the first three at "
+            f"{formants[0]:.0f}, {formants[1]:,.0f} and {formants[2]:,.0f} Hz."
+        )
+        words = f"F1 {formants[0]:.0f} Hz, F2 {formants[1]:,.0f} Hz."
+        return Frame(figure, alt, audio.player(0.7 * audio.fade(sound, rate), rate, words))
+
+    return explorer(draw, places, "vowel")
+
+
+def _mouth(formants: np.ndarray, hertz: np.ndarray) -> np.ndarray:
+    """Return how strongly the mouth of `voices.vowel` answers, in dB."""
+    formants = np.array([*formants, *range(3500, 8000, 1000)])
+    sections = voices.resonator(formants, 40 + 0.04 * formants)
+    _, response = sosfreqz(sections, hertz, fs=voices.RENDER_RATE)
+    return 20 * np.log10(np.abs(response))

@@ -6,7 +6,9 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import combinations, product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -196,6 +198,17 @@ def test_people_differ_in_how_they_say_a_word():
 
 def test_a_breath_at_the_end_of_a_word_is_a_sound_too():
     for sounds in (["hh"], ["e", "j", "tcl", "t", "hh"]):
+        assert np.isfinite(render(sounds, speaker(0), np.random.default_rng(0))).all()
+
+
+def test_two_breaths_in_a_row_both_take_the_shape_of_the_vowel_they_lead_to():
+    calm = SimpleNamespace(lognormal=lambda mean, spread, size=(): np.ones(size))
+    no_habits = dict.fromkeys(PHONEMES, (1, 1, 1, 1, 1))
+    plain = replace(speaker(0), tract=1, habits=no_habits)
+    tracks = voices.controls(["hh", "hh", "iy"], plain, calm)
+    for formant in ("f1", "f2", "f3"):
+        np.testing.assert_allclose(tracks[formant], getattr(PHONEMES["iy"], formant))
+    for sounds in (["hh", "hh", "iy"], ["iy", "hh", "hh"]):
         assert np.isfinite(render(sounds, speaker(0), np.random.default_rng(0))).all()
 
 

@@ -8,6 +8,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 
+import librosa
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ import soundfile
 from bs4 import BeautifulSoup
 from PIL import Image
 
-from digitlab import widgets
+from digitlab import voices, widgets
 
 RATE = 8000
 WORD = np.random.default_rng(0).standard_normal(4000) * np.hanning(4000)
@@ -26,6 +27,7 @@ EXPLORERS = {
     "fourier_series": widgets.fourier_series,
     "window_length": lambda: widgets.window_length(WORD, RATE),
     "mel_bands": lambda: widgets.mel_bands(WORD, RATE),
+    "vowels": widgets.vowels,
 }
 SILENT = {"waves", "window_length"}
 
@@ -158,3 +160,37 @@ def test_every_place_has_a_number_that_a_reader_can_use():
     slider, _ = widgets.window_length(WORD, 48000).children
     for text, _ in slider.options:
         assert re.fullmatch(r"[\d,]+ samples, \d+ ms", text)
+
+
+def formants_of(samples, rate):
+    """Return the sharp resonances, in Hz, lowest first, of the all-pole filter that fits best."""
+    sharpened = np.diff(samples[len(samples) // 4 : -len(samples) // 4])
+    roots = np.roots(librosa.lpc(sharpened * np.hamming(len(sharpened)), order=10))
+    sharp = roots[(roots.imag > 0) & (np.abs(roots) > 0.85)]
+    return np.sort(np.angle(sharp)) * rate / 2 / np.pi
+
+
+def test_vowels_have_their_formants_where_they_say(page):
+    frames = page(widgets.vowels).select(".frame")
+    for frame in frames:
+        said = re.findall(r"[\d,]+(?= and| Hz)", frame["data-place"])
+        wanted = [float(number.replace(",", "")) for number in said]
+        heard = formants_of(*next(sounds(frame)))
+        np.testing.assert_allclose(heard[:2], wanted, atol=50)
+
+
+def test_the_path_of_vowels_goes_through_those_of_the_voices(page):
+    named = [frame["data-place"] for frame in page(widgets.vowels).select(".frame")[::3]]
+    for place, (spelt, name) in zip(named, widgets.VOWEL_PATH.items(), strict=True):
+        vowel = voices.PHONEMES[name]
+        assert place == f"{spelt}: {vowel.f1:.0f} and {vowel.f2:,.0f} Hz"
+
+
+def test_the_hills_are_those_of_the_vowel():
+    """The drawn answer of the mouth, plus the buzz, is the played vowel: harmonic by harmonic."""
+    formants, pitch = np.array([500.0, 1500.0, 2500.0]), 100
+    sound = voices.vowel(*formants, pitch=pitch, seconds=1.0, rate=48000)
+    buzz, _ = voices.glottal_source(np.full(48000, float(pitch)), np.random.default_rng(0))
+    window, teeth = np.hanning(48000), np.arange(pitch, 4000, pitch)
+    vowel, source = (20 * np.log10(np.abs(np.fft.rfft(x * window))[teeth]) for x in (sound, buzz))
+    np.testing.assert_allclose(np.ptp(vowel - source - widgets._mouth(formants, teeth)), 0, atol=1)
