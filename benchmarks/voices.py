@@ -8,10 +8,8 @@ from FSDD's training clips and is asked about voices. The voices were tuned on F
 """
 
 import argparse
-import os
 import time
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -135,11 +133,12 @@ def prepare(clips: list[np.ndarray]) -> np.ndarray:
     return np.stack([audio.fit(audio.peak_normalize(clip), 8192) for clip in clips])
 
 
-def speech_commands(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    paths = [p for word in voices.DIGITS for p in sorted((folder / word).glob("*.wav"))]
-    clips = [audio.resample(*audio.read_wav(path), RATE) for path in paths]
-    digits = [voices.DIGITS.index(path.parent.name) for path in paths]
-    return prepare(clips), np.array(digits), np.array([path.name[:8] for path in paths])
+def spoken_digits(commands: corpora.Corpus) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    words = np.array(commands.classes)[commands.table["label"]]
+    is_digit = np.isin(words, voices.DIGITS)
+    digits = [voices.DIGITS.index(word) for word in words[is_digit]]
+    said = commands.select(is_digit)
+    return said.waveforms(rate=RATE), np.array(digits), said.table["speaker"].to_numpy()
 
 
 def main() -> None:
@@ -174,9 +173,8 @@ def main() -> None:
     right = (ask(taught_by_people, said) == digits).mean(axis=0)
     print("  by kind:", *(f"{kind} {right[kinds == kind].mean():.3f}" for kind in voices.PITCH))
 
-    folder = Path(os.environ.get("DIGITLAB_DATA", ""), "speech_commands_v0.01")
-    if folder.is_dir():
-        commands, y, who = speech_commands(folder)
+    if corpora.find("speech_commands"):
+        commands, y, who = spoken_digits(corpora.load("speech_commands"))
         answers = ask(taught_by_voices, look(commands))
         report("voices -> Speech Commands digits", y, answers, who)
 

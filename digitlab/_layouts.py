@@ -104,7 +104,12 @@ def layout_of(sounds: Sequence[str]) -> str:
 
 
 def table_of(
-    folder: Path, layout: str, classes: Sequence[str] | None, *, strict: bool
+    folder: Path,
+    sounds: Sequence[str],
+    layout: str,
+    classes: Sequence[str] | None,
+    *,
+    strict: bool,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Tabulate the recordings of a folder by their names.
 
@@ -112,6 +117,8 @@ def table_of(
     ----------
     folder : pathlib.Path
         That they lie in.
+    sounds : sequence of str
+        From `sounds_in`.
     layout : str
         A key of `LAYOUTS`.
     classes : sequence of str or None
@@ -131,7 +138,6 @@ def table_of(
     CorpusError
         If something does not fit; it names the files.
     """
-    sounds = sounds_in(folder)
     matches = {sound: LAYOUTS[layout].pattern.fullmatch(sound) for sound in sounds}
     named = {sound: match for sound, match in matches.items() if match}
     classes = tuple(classes or sorted({match["label"] for match in named.values()}))

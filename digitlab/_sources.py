@@ -4,14 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
+from digitlab import voices
 from digitlab._layouts import listed
 
 DIGITS = tuple("0123456789")
-WORDS = (
-    *("bed", "bird", "cat", "dog", "down", "eight", "five", "four", "go", "happy", "house"),
-    *("left", "marvin", "nine", "no", "off", "on", "one", "right", "seven", "sheila", "six"),
-    *("stop", "three", "tree", "two", "up", "wow", "yes", "zero"),
-)
+WORDS = tuple(sorted(voices.WORDS))
 MORE_WORDS = tuple(sorted((*WORDS, "backward", "follow", "forward", "learn", "visual")))
 
 
@@ -111,15 +108,19 @@ def _speech_commands(version: str, **details) -> Source:
     )
 
 
-def _voices(layout: str, rate: int, n_clips: int, **details) -> Source:
+def _voices(layout: str, size_mb: int) -> Source:
+    plan = voices.LAYOUTS[layout]
     return Source(
         title="built-in voices",
         licence="synthesised",
-        rate=rate,
+        rate=plan.rate,
         layout=layout,
         folder="voices" if layout == "fsdd" else f"voices-{layout}",
-        n_clips=n_clips,
-        **details,
+        n_clips=len(plan.words) * plan.n_speakers * plan.n_takes,
+        classes=DIGITS if plan.words == voices.DIGITS else WORDS,
+        n_speakers=plan.n_speakers,
+        n_takes=plan.n_takes,
+        size_mb=size_mb,
     )
 
 
@@ -168,11 +169,9 @@ SOURCES = {
         size_mb=2429,
         sha256="af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58",
     ),
-    "voices": _voices("fsdd", 8000, 2400, n_speakers=12, n_takes=20, size_mb=20),
-    "voices-audiomnist": _voices("audiomnist", 48000, 3000, n_speakers=60, n_takes=5, size_mb=160),
-    "voices-speech_commands": _voices(
-        "speech_commands", 16000, 2700, classes=WORDS, n_speakers=45, n_takes=2, size_mb=90
-    ),
+    "voices": _voices("fsdd", size_mb=20),
+    "voices-audiomnist": _voices("audiomnist", size_mb=160),
+    "voices-speech_commands": _voices("speech_commands", size_mb=90),
 }
 
 

@@ -407,9 +407,11 @@ def fit(samples, n_samples, *, align="center"):
         raise ValueError(f"a sound cannot be {n_samples} samples long")
     if align not in ("center", "start"):
         raise ValueError(f'align is "center" or "start", not {align!r}')
-    missing = max(n_samples - len(samples), 0)
-    before = missing // 2 if align == "center" else 0
-    return np.pad(samples[:n_samples], (before, missing - before))
+    kept = samples[:n_samples]
+    start = (n_samples - len(kept)) // 2 if align == "center" else 0
+    fitted = np.zeros(n_samples, samples.dtype)  # many times faster than np.pad
+    fitted[start : start + len(kept)] = kept
+    return fitted
 
 
 def player(samples, rate, caption, *, max_rate=16000):

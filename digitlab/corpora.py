@@ -220,16 +220,12 @@ class Corpus:
         >>> load("voices").at_scale("smoke").waveforms().shape
         (240, 8192)
         """
-        if align not in ("center", "start"):
-            raise ValueError(f'align is "center" or "start", not {align!r}')
         waveforms = np.zeros((len(self), n_samples), np.float32)
         for row, samples in self._each(self._read):
             samples = audio.resample(samples, self.rate, rate or self.rate)
             if normalize:
                 samples = audio.peak_normalize(samples)
-            kept = samples[:n_samples]
-            start = (n_samples - len(kept)) // 2 if align == "center" else 0
-            waveforms[row, start : start + len(kept)] = kept
+            waveforms[row] = audio.fit(samples, n_samples, align=align)
         return waveforms
 
     def durations(self) -> np.ndarray:
@@ -716,9 +712,10 @@ def _load_published(name: str, at_least: int, strict: bool) -> Corpus:
         places = [fetch(name, ask_again=False)]
     here = "it is not on this machine"
     for folder in places:
-        n_clips = len(sounds_in(folder))
+        sounds = sounds_in(folder)
+        n_clips = len(sounds)
         if n_clips >= at_least:
-            corpus = _read_folder(name, folder, strict)
+            corpus = _read_folder(name, folder, sounds, strict=strict)
             n_clips = len(corpus)
         here = f"{n_clips:,} of its {source.n_clips:,} clips are on this machine"
         if n_clips >= at_least:
@@ -730,9 +727,9 @@ def _load_published(name: str, at_least: int, strict: bool) -> Corpus:
     raise CorpusUnreachable(f"{here}.{fetch_it if source.large else ''}")
 
 
-def _read_folder(name: str, folder: Path, strict: bool) -> Corpus:
+def _read_folder(name: str, folder: Path, sounds: list[str], *, strict: bool) -> Corpus:
     source = SOURCES[name]
-    table, classes = table_of(folder, source.layout, source.classes, strict=strict)
+    table, classes = table_of(folder, sounds, source.layout, source.classes, strict=strict)
     corpus = Corpus(name, table, source.rate, classes, source.title, source.licence, folder)
     if not source.large:
         corpus = _whole(corpus, source, strict=strict)
@@ -771,7 +768,7 @@ def _load_own(folder: Path, at_least: int, strict: bool) -> Corpus:
         raise CorpusError(f"{folder} holds no .wav file{others}")
     layout = layout_of(sounds)
     classes = None if LAYOUTS[layout].inside == "" else DIGITS
-    table, classes = table_of(folder, layout, classes, strict=strict)
+    table, classes = table_of(folder, sounds, layout, classes, strict=strict)
     rate, title = _usual_rate(table["path"]), f"recordings in {folder}"
     corpus = Corpus(folder.name, table, rate, classes, title, "", folder)
     copies = corpus.duplicates()
@@ -877,7 +874,8 @@ def _unpacked(name: str, archive: Path, scratch: Path) -> Path:
 
 def _verify_folder(name: str, folder: Path) -> str:
     source = SOURCES[name]
-    corpus = _whole(_read_folder(name, folder, strict=True), source, strict=True)
+    corpus = _read_folder(name, folder, sounds_in(folder), strict=True)
+    corpus = _whole(corpus, source, strict=True)
     hashes = _hashes(corpus.table["path"], folder)
     digest = _digest(hashes)
     if not source.digest or digest == source.digest:

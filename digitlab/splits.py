@@ -5,7 +5,6 @@ it is. :func:`check` refuses it unless told otherwise, and every split here goes
 Chapter 7 shows what each kind is worth.
 """
 
-import hashlib
 from collections.abc import Collection, Iterator
 from functools import cache
 from itertools import combinations
@@ -20,6 +19,7 @@ from sklearn.model_selection import (
     StratifiedShuffleSplit,
 )
 
+from digitlab._download import sha256
 from digitlab.corpora import Corpus
 
 SHARED = {  # what each kind of split is known, and meant, to have on both sides
@@ -348,5 +348,4 @@ def _content(path: Path) -> str:
 @cache
 def _sha256(path: Path, size: int, changed: int) -> str:
     """Hash a file; size and time of its last change are there to forget a file that changes."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256(Path(path))

@@ -43,6 +43,7 @@ __all__ = [
     "controls",
     "filter_frames",
     "glottal_source",
+    "mouth",
     "phonemes_of",
     "record",
     "render",
@@ -853,6 +854,32 @@ def _microphone(sound, speaker):
 # --------------------------------------------------------------------------------- vowels, words
 
 
+def mouth(f1: float, f2: float, f3: float = 2500) -> np.ndarray:
+    """Return the resonances of a man's mouth that is held still.
+
+    Parameters
+    ----------
+    f1, f2, f3 : float
+        Formants, in Hz; five more stand above them.
+
+    Returns
+    -------
+    ndarray, shape (8, 6)
+        Second-order sections at 48 kHz, as `resonator` gives them.
+
+    Notes
+    -----
+    Taught in chapter 5, "A machine that talks".
+
+    Examples
+    --------
+    >>> mouth(300, 2070, 2980).shape
+    (8, 6)
+    """
+    formants = np.array([f1, f2, f3, *range(3500, 8000, 1000)])
+    return resonator(formants, 40 + 0.04 * formants)
+
+
 def vowel(
     f1: float,
     f2: float,
@@ -897,8 +924,7 @@ def vowel(
     _check_whole("rate", rate, 4000, RENDER_RATE)
     n_frames = round(seconds * FRAMES_PER_SECOND)
     buzz, _ = glottal_source(np.full(n_frames * FRAME, float(pitch)), np.random.default_rng(0))
-    formants = np.array([f1, f2, f3, *range(3500, 8000, 1000)])
-    sections = np.tile(resonator(formants, 40 + 0.04 * formants), (n_frames, 1, 1))
+    sections = np.tile(mouth(f1, f2, f3), (n_frames, 1, 1))
     return 0.5 * peak_normalize(resample(filter_frames(buzz, sections), RENDER_RATE, rate))
 
 
@@ -1135,7 +1161,7 @@ def _write_recordings(folder, layout, n_speakers, n_takes, rate, seed):
 
 def _write_takes(folder, layout, index, word, n_takes, rate, seed):
     plan = LAYOUTS[layout]
-    number = list(WORDS).index(word)
+    number, name = list(WORDS).index(word), speaker(index, seed=seed).name
     for take in range(n_takes):
         seconds = plan.seconds
         if seconds and (index + number + take) % 40 == 39:
@@ -1143,7 +1169,7 @@ def _write_takes(folder, layout, index, word, n_takes, rate, seed):
         path = folder / plan.path.format(
             word=word,
             digit=number,
-            name=speaker(index, seed=seed).name,
+            name=name,
             number=index + 1,
             code=sha1(f"{seed} {index}".encode()).hexdigest()[:8],
             take=take,

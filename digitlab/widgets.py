@@ -637,7 +637,5 @@ def vowels(pitch: float = 110):
 
 def _mouth(formants: np.ndarray, hertz: np.ndarray) -> np.ndarray:
     """Return how strongly the mouth of `voices.vowel` answers, in dB."""
-    formants = np.array([*formants, *range(3500, 8000, 1000)])
-    sections = voices.resonator(formants, 40 + 0.04 * formants)
-    _, response = sosfreqz(sections, hertz, fs=voices.RENDER_RATE)
+    _, response = sosfreqz(voices.mouth(*formants), hertz, fs=voices.RENDER_RATE)
     return 20 * np.log10(np.abs(response))
