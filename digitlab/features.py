@@ -18,7 +18,8 @@ from tqdm import tqdm
 from digitlab._devices import torch_device
 from digitlab._home import cache_folder
 
-BATCH = 32  # clips scattered at once: the fastest on two cores, and well under 1 GB
+BATCH = 16  # clips at once: what they grow into stays in the cache of a CPU
+GPU_BATCH = 128  # fills a GPU, and takes about 1 GB of its memory
 
 
 @cache
@@ -280,8 +281,8 @@ def log_scattering(
 
     Notes
     -----
-    Scattering is due to [1]_ and [2]_, the computation to kymatio [3]_. Chapter 9 of the book
-    builds this function in the open.
+    Scattering is due to [1]_ and [2]_, the filters to kymatio [3]_. Chapter 8 builds the transform
+    in the open, chapter 9 this function.
 
     References
     ----------
@@ -326,9 +327,12 @@ def is_cached(waveforms: np.ndarray, J: int = 8, Q: int = 12, *, device: str | N
 
 def _kept_call(waveforms, J: int, Q: int, device: str | None) -> tuple:
     """Return the function whose results are kept on disk, and what to call it with."""
-    backend = torch_device(device) if find_spec("torch") else "numpy"
     kept = _kept_on_disk(_log_scattering, str(cache_folder()))
-    return kept, (_checked(waveforms, 2**J, "lower J"), J, Q, backend)
+    return kept, (_checked(waveforms, 2**J, "lower J"), J, Q, _backend(device))
+
+
+def _backend(device: str | None) -> str:
+    return torch_device(device) if find_spec("torch") else "numpy"
 
 
 def _checked(waveforms, shortest: int, remedy: str = "take a shorter window") -> np.ndarray:
@@ -349,39 +353,45 @@ def _checked(waveforms, shortest: int, remedy: str = "take a shorter window") ->
 def _parts(waveforms, shortest: int) -> Iterator[np.ndarray]:
     """Cut many clips into batches, so that their spectrograms never fill the memory."""
     waveforms = _checked(waveforms, shortest)
-    return (waveforms[i : i + 8 * BATCH] for i in range(0, len(waveforms), 8 * BATCH))
+    return (waveforms[i : i + 16 * BATCH] for i in range(0, len(waveforms), 16 * BATCH))
 
 
-def _log_scattering(waveforms: np.ndarray, J: int, Q: int, backend: str) -> np.ndarray:
-    scatter = _scatterer(waveforms.shape[1], J, Q, backend)
-    batches = range(0, len(waveforms), BATCH)
-    features = [
-        np.log(np.abs(scatter(waveforms[i : i + BATCH])[:, 1:]) + 1e-6).mean(axis=2)
-        for i in tqdm(batches, desc="scattering", unit="batch", disable=len(batches) < 4)
-    ]
-    return np.concatenate(features).astype(np.float32)
+def _log_scattering(waveforms: np.ndarray, J: int, Q: int, device: str) -> np.ndarray:
+    batches = _scattered(waveforms, J, Q, device)
+    return np.concatenate([np.log(np.abs(batch[:, 1:]) + 1e-6).mean(axis=2) for batch in batches])
 
 
-def _scatterer(n_samples: int, J: int, Q: int, backend: str) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a function from samples to all coefficients, (n, n_samples) -> (n, paths, frames)."""
-    # kymatio.torch and kymatio.numpy fail to import beside SciPy 1.17; this entry point works.
-    from kymatio import Scattering1D
+def _scattered(waveforms: np.ndarray, J: int, Q: int, device: str) -> Iterator[np.ndarray]:
+    """Scatter clips a batch at a time."""
+    scatter = _on_torch(J, Q, device) if device != "numpy" else _on_numpy(J, Q)
+    size = BATCH if device in ("cpu", "numpy") else GPU_BATCH
+    starts = range(0, len(waveforms), size)
+    for i in tqdm(starts, desc="scattering", unit="batch", disable=len(starts) < 8):
+        yield scatter(waveforms[i : i + size])
 
-    if backend == "numpy":
-        return Scattering1D(J=J, shape=n_samples, Q=Q, frontend="numpy")
+
+def _on_torch(J: int, Q: int, device: str) -> Callable[[np.ndarray], np.ndarray]:
     import torch
 
-    scattering = Scattering1D(J=J, shape=n_samples, Q=Q, frontend="torch").to(backend)
+    from digitlab._scattering.torch import scatter
 
-    def scatter(clips: np.ndarray) -> np.ndarray:
+    def scatter_arrays(clips: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            return scattering(torch.from_numpy(clips).to(backend)).cpu().numpy()
+            return scatter(torch.from_numpy(clips).to(device), J, Q).cpu().numpy()
 
-    return scatter
+    return scatter_arrays
 
 
-def scattering(waveforms: np.ndarray, J: int = 8, Q: int = 12) -> np.ndarray:
-    """Scatter a few clips and keep every coefficient, order 0 first.
+def _on_numpy(J: int, Q: int) -> Callable[[np.ndarray], np.ndarray]:
+    from digitlab._scattering.numpy import scatter
+
+    return lambda clips: scatter(clips, J, Q)
+
+
+def scattering(
+    waveforms: np.ndarray, J: int = 8, Q: int = 12, *, device: str | None = None
+) -> np.ndarray:
+    """Scatter clips and keep every coefficient, order 0 first.
 
     Parameters
     ----------
@@ -389,11 +399,14 @@ def scattering(waveforms: np.ndarray, J: int = 8, Q: int = 12) -> np.ndarray:
         Samples, one clip a row.
     J, Q : int
         Averaging scale ``2**J`` samples; wavelets per octave at order 1.
+    device : str, optional
+        As for :func:`log_scattering`.
 
     Returns
     -------
     array of shape (n_clips, n_paths, n_frames), float32
-        Paths in kymatio's order: order 0, then 1 and 2, each from high frequency to low.
+        kymatio's values, in its order of paths: order 0, then 1 and 2, each from high frequency
+        to low.
 
     Raises
     ------
@@ -402,7 +415,8 @@ def scattering(waveforms: np.ndarray, J: int = 8, Q: int = 12) -> np.ndarray:
 
     Notes
     -----
-    Taught in chapter 9.
+    Taught in chapter 8. With gradients: :class:`digitlab.models.torch.Scattering` and
+    :class:`digitlab.models.keras.Scattering`.
 
     Examples
     --------
@@ -410,9 +424,7 @@ def scattering(waveforms: np.ndarray, J: int = 8, Q: int = 12) -> np.ndarray:
     (2, 337, 32)
     """
     waveforms = _checked(waveforms, 2**J, "lower J")
-    scatter = _scatterer(waveforms.shape[1], J, Q, "cpu" if find_spec("torch") else "numpy")
-    batches = range(0, len(waveforms), BATCH)
-    return np.concatenate([np.asarray(scatter(waveforms[i : i + BATCH])) for i in batches])
+    return np.concatenate(list(_scattered(waveforms, J, Q, _backend(device))))
 
 
 def scattering_paths(n_samples: int = 8192, J: int = 8, Q: int = 12) -> np.ndarray:
@@ -433,7 +445,7 @@ def scattering_paths(n_samples: int = 8192, J: int = 8, Q: int = 12) -> np.ndarr
 
     Notes
     -----
-    Taught in chapter 9.
+    Taught in chapter 8.
 
     Examples
     --------
@@ -473,7 +485,7 @@ def filter_bank(
 
     Notes
     -----
-    Taught in chapter 9.
+    Taught in chapter 8.
 
     Examples
     --------

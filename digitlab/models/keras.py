@@ -5,6 +5,53 @@ from digitlab._optional import require
 keras = require("keras", extra="keras")
 
 
+@keras.saving.register_keras_serializable("digitlab")
+class Scattering(keras.layers.Layer):
+    """The scattering transform as a layer, on whichever backend Keras has.
+
+    Parameters
+    ----------
+    J : int
+        The averaging scale is ``2**J`` samples.
+    Q : int
+        Wavelets per octave at order 1.
+    **kwargs
+        Of every Keras layer. It computes in float32 unless ``dtype`` says otherwise.
+
+    Notes
+    -----
+    It has no weights. Maps (n_clips, n_samples) to kymatio's coefficients (n_clips, n_paths,
+    n_frames). A model that holds it is saved and loaded like any other, once this module has been
+    imported. Taught in chapter 10.
+
+    Examples
+    --------
+    >>> keras.Sequential([keras.Input((8192,)), Scattering(J=8, Q=12)]).output_shape
+    (None, 337, 32)
+    """
+
+    def __init__(self, J: int = 8, Q: int = 12, **kwargs):
+        super().__init__(**{"dtype": "float32"} | kwargs)
+        self.J, self.Q = J, Q
+
+    def call(self, clips):
+        """Scatter clips (n_clips, n_samples)."""
+        from digitlab._scattering.keras import scatter
+
+        return scatter(clips, self.J, self.Q)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """Return (n_clips, n_paths, n_frames)."""
+        from digitlab._scattering import plan
+
+        what = plan(input_shape[1], self.J, self.Q)
+        return input_shape[0], len(what.order), what.n_frames
+
+    def get_config(self) -> dict:
+        """Return what the layer is made of, for its model's file."""
+        return super().get_config() | {"J": self.J, "Q": self.Q}
+
+
 def logistic_regression(n_features: int, n_classes: int, *, seed: int = 0) -> "keras.Model":
     """Build multinomial logistic regression: one dense layer with a softmax.
 

@@ -5,6 +5,53 @@ from digitlab._optional import require
 torch = require("torch", extra="torch")
 
 
+class Scattering(torch.nn.Module):
+    """The scattering transform as a module: fast, differentiable, on whatever device its input is.
+
+    Parameters
+    ----------
+    J : int
+        The averaging scale is ``2**J`` samples.
+    Q : int
+        Wavelets per octave at order 1.
+
+    Notes
+    -----
+    It has no parameters. Maps (n_clips, n_samples), float32 or float64, to kymatio's coefficients
+    (n_clips, n_paths, n_frames). Taught in chapter 8.
+
+    Examples
+    --------
+    >>> Scattering(J=8, Q=12)(torch.zeros(2, 8192)).shape
+    torch.Size([2, 337, 32])
+    """
+
+    def __init__(self, J: int = 8, Q: int = 12):
+        super().__init__()
+        self.J, self.Q = J, Q
+
+    def forward(self, clips: "torch.Tensor") -> "torch.Tensor":
+        """Scatter clips.
+
+        Parameters
+        ----------
+        clips : torch.Tensor of shape (n_clips, n_samples)
+            Float32 or float64.
+
+        Returns
+        -------
+        torch.Tensor of shape (n_clips, n_paths, n_frames)
+            Order 0 first.
+        """
+        from digitlab._scattering.torch import scatter
+
+        return scatter(clips, self.J, self.Q)
+
+    def extra_repr(self) -> str:
+        """Return what the printed module says."""
+        return f"J={self.J}, Q={self.Q}"
+
+
 def logistic_regression(n_features: int, n_classes: int, *, seed: int = 0) -> "torch.nn.Module":
     """Build multinomial logistic regression: one linear layer and a log-softmax.
 

@@ -1,0 +1,44 @@
+"""Scattering with NumPy and SciPy."""
+
+import sys
+from functools import lru_cache
+
+import numpy as np
+import scipy.fft
+
+from digitlab._scattering import Plan, plan, run
+
+
+def scatter(clips: np.ndarray, J: int, Q: int) -> np.ndarray:
+    """Scatter an array (n_clips, n_samples) of float32 or float64."""
+    return run(clips, _plan(clips.shape[1], J, Q, clips.dtype), sys.modules[__name__])
+
+
+@lru_cache(maxsize=4)
+def _plan(n_samples: int, J: int, Q: int, dtype: np.dtype) -> Plan:
+    dtypes = {"i": np.int64, "f": dtype, "c": np.result_type(dtype, np.complex64)}
+    return plan(n_samples, J, Q).of(lambda array: array.astype(dtypes[array.dtype.kind]))
+
+
+def mirror(clips, left, right):
+    return np.pad(clips[None], ((0, 0), (0, 0), (left, right)), mode="reflect")
+
+
+def rfft(signals):
+    return scipy.fft.rfft(signals)
+
+
+def lowest(spectra, bins):
+    return np.concatenate([spectrum[..., :bins] for spectrum in spectra])
+
+
+def envelope(spectrum, pairs, length):
+    return np.hypot(*scipy.fft.irfft(spectrum[..., : pairs.shape[-1]] * pairs, length))
+
+
+def average(signals, matrix):
+    return np.dot(signals, matrix)  # sums more exactly than `@` where clips are few
+
+
+def join(paths, order):
+    return np.concatenate(paths)[order].swapaxes(0, 1)

@@ -1,0 +1,158 @@
+"""Our scattering transform is kymatio's, in every library, and has a gradient."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from digitlab import features
+from digitlab._scattering import numpy as with_numpy
+from digitlab._scattering import plan
+
+BACKENDS = ["tensorflow", "torch", "jax"]
+
+
+def signals(n_samples: int) -> np.ndarray:
+    """Return noise, a tone, a click, and a noise that stops halfway."""
+    dice = np.random.default_rng(0)
+    t = np.arange(n_samples)
+    stopping = dice.standard_normal(n_samples) * (t < n_samples // 2)
+    tone = np.sin(2 * np.pi * 0.2 * t)
+    return np.stack([dice.standard_normal(n_samples), tone, t == n_samples // 3, stopping])
+
+
+def kymatio(clips: np.ndarray, J: int, Q: int) -> np.ndarray:
+    from kymatio import Scattering1D
+
+    return Scattering1D(J=J, shape=clips.shape[1], Q=Q, frontend="numpy")(clips.astype(float))
+
+
+def deviation(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Return the largest error, relative to each clip's largest coefficient."""
+    assert ours.shape == theirs.shape
+    axes = (1, 2)
+    return (np.abs(ours - theirs).max(axis=axes) / np.abs(theirs).max(axis=axes)).max()
+
+
+@pytest.fixture(
+    params=[
+        (3, 1, 512),
+        (4, 16, 700),
+        (5, 3, 1000),
+        (6, 8, 2048),
+        (7, 12, 3001),
+        (8, 12, 8192),
+        (9, 5, 5000),
+        (10, 1, 8192),
+    ],
+    ids=lambda case: "J={} Q={} n={}".format(*case),
+)
+def case(request):
+    """J, Q, clips and kymatio's coefficients of them."""
+    J, Q, n_samples = request.param
+    clips = signals(n_samples)
+    return J, Q, clips, kymatio(clips, J, Q)
+
+
+def test_numpy_is_kymatio(case):
+    J, Q, clips, theirs = case
+    double = with_numpy.scatter(clips, J, Q)
+    single = with_numpy.scatter(clips.astype(np.float32), J, Q)
+    assert (double.dtype, single.dtype) == (np.float64, np.float32)
+    assert deviation(double, theirs) < 1e-6
+    assert deviation(single, theirs) < 1e-5
+
+
+def test_pytorch_is_kymatio(case):
+    torch = pytest.importorskip("torch")
+    from digitlab.models.torch import Scattering
+
+    J, Q, clips, theirs = case
+    scatter = Scattering(J, Q)
+    assert deviation(scatter(torch.from_numpy(clips)).numpy(), theirs) < 1e-6
+    single = scatter(torch.from_numpy(clips).float())
+    assert single.dtype == torch.float32
+    assert deviation(single.numpy(), theirs) < 1e-5
+
+
+@pytest.mark.parametrize("n_clips", [1, 7, 64])
+def test_a_clip_is_scattered_alike_in_any_company(n_clips):
+    clips = np.random.default_rng(1).standard_normal((n_clips, 2048)).astype(np.float32)
+    together = features.scattering(clips, 6, 4)
+    assert deviation(together, kymatio(clips, 6, 4)) < 1e-5
+    assert np.allclose(together[-1:], features.scattering(clips[-1:], 6, 4), atol=1e-6)
+
+
+def test_silence_stays_silent():
+    assert np.abs(features.scattering(np.zeros((2, 2048)), 6, 4)).max() < 1e-15
+
+
+def test_the_plan_names_kymatios_paths():
+    paths = features.scattering_paths(4096, 7, 6)
+    what = plan(4096, 7, 6)
+    assert sorted(what.order) == list(range(len(paths)))
+    assert what.n_frames == 4096 // 2**7
+
+
+def test_the_gradient_is_the_slope_and_finite_in_silence():
+    torch = pytest.importorskip("torch")
+    from digitlab.models.torch import Scattering
+
+    scatter = Scattering(4, 2)
+    clips = torch.randn(1, 512, dtype=torch.float64, requires_grad=True)
+    with torch.inference_mode():
+        scatter(clips)  # what is kept from here must serve the gradients below
+    assert torch.autograd.gradcheck(scatter, clips, fast_mode=True)
+    silence = torch.zeros(1, 512, requires_grad=True)
+    scatter(silence).sum().backward()
+    assert torch.isfinite(silence.grad).all()
+
+
+IN_KERAS = """
+import sys
+import keras, numpy as np
+from digitlab.models.keras import Scattering
+
+clips, theirs = np.load(sys.argv[1]).values()
+sequential = keras.Sequential([keras.Input((2048,)), Scattering(6, 4), keras.layers.Flatten(),
+                               keras.layers.Dense(3)])
+inputs = keras.Input((2048,))
+scattered = Scattering(J=6, Q=4)(inputs)
+functional = keras.Model(inputs, scattered)
+assert scattered.shape == (None, *theirs.shape[1:]), scattered.shape
+ours = functional.predict(clips, verbose=0)
+print("deviation", np.abs(ours - theirs).max() / np.abs(theirs).max())
+print("weights", functional.count_params())
+
+sequential.compile(loss="mse", optimizer=keras.optimizers.Adam(0.01))
+losses = sequential.fit(clips, np.eye(4, 3), epochs=8, verbose=0).history["loss"]
+print("learned", losses[-1] < losses[0])
+
+sequential.save(sys.argv[2])
+again = keras.saving.load_model(sys.argv[2])
+print("config", again.layers[0].get_config()["J"], again.layers[0].get_config()["Q"])
+answers = [model.predict(clips, verbose=0) for model in (sequential, again)]
+print("loaded", np.abs(answers[1] - answers[0]).max())
+"""
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_keras_layer_is_kymatio_learns_and_is_saved(backend, tmp_path, monkeypatch):
+    pytest.importorskip("keras")
+    pytest.importorskip(backend)
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    clips = signals(2048).astype(np.float32)
+    np.savez(tmp_path / "clips.npz", clips=clips, theirs=kymatio(clips, 6, 4))
+    run = subprocess.run(
+        [sys.executable, "-c", IN_KERAS, tmp_path / "clips.npz", tmp_path / "model.keras"],
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    said = dict(line.split(" ", 1) for line in run.stdout.splitlines())
+    assert float(said["deviation"]) < 1e-5
+    assert said["weights"] == "0"
+    assert said["learned"] == "True"
+    assert said["config"] == "6 4"
+    assert float(said["loaded"]) < 1e-5
