@@ -42,12 +42,14 @@ def test_the_size_of_the_batches_does_not_matter(clips, monkeypatch):
     assert np.allclose(whole, features._log_scattering(clips, 6, 4, "cpu"), atol=1e-4)
 
 
-def test_the_second_time_nothing_is_computed(clips, empty_cache, monkeypatch):
-    assert not features.is_cached(clips)
-    first = features.log_scattering(clips)
-    assert features.is_cached(clips)
+@pytest.mark.parametrize("feature", ["log_scattering", "scattering_course"])
+def test_the_second_time_nothing_is_computed(feature, clips, empty_cache, monkeypatch):
+    describe = getattr(features, feature)
+    assert not features.is_cached(clips, feature=feature)
+    first = describe(clips)
+    assert features.is_cached(clips, feature=feature)
     monkeypatch.setattr(features, "_scattered", None)
-    assert np.array_equal(features.log_scattering(clips), first)
+    assert np.array_equal(describe(clips), first)
 
 
 @pytest.mark.parametrize("change", [lambda x: x * 0.999, lambda x: x[::-1], lambda x: x[:4]])
@@ -55,6 +57,7 @@ def test_other_clips_are_other_features(clips, empty_cache, change):
     features.log_scattering(clips)
     assert not features.is_cached(change(clips))
     assert not features.is_cached(clips, Q=8)
+    assert not features.is_cached(clips, feature="scattering_course")
 
 
 def test_silence_has_the_smallest_features_there_are():
@@ -100,6 +103,58 @@ print(*peaks)
     few, many = map(float, run.stdout.split())
     assert many < 1500
     assert many - few < 100
+
+
+def a_word(n_samples):
+    """Three sounds, one after the other, loud and soft by turns."""
+    time = np.arange(n_samples) / n_samples
+    tone = np.sin(
+        2 * np.pi * np.array([0.06, 0.12, 0.2])[(time * 3).astype(int)] * np.arange(n_samples)
+    )
+    return tone * (0.2 + np.sin(3 * np.pi * time) ** 2)
+
+
+def placed(word, start):
+    return np.pad(word, (start, 8192 - start - len(word)))[None]
+
+
+def test_the_course_is_five_means_by_loudness(clips):
+    ours = features.scattering_course(clips).reshape(5, 5, 336)
+    assert ours.dtype == np.float32
+    for coefficients, stages in zip(features.scattering(clips)[:, 1:], ours, strict=True):
+        levels = np.log(1 + np.abs(coefficients.astype(float)) / 1e-5)
+        loudness = levels.mean(axis=0)
+        sounded = 0
+        places = []
+        for now in loudness:
+            places.append((sounded + now / 2) / loudness.sum())
+            sounded += now
+        for centre, stage in zip((0.1, 0.3, 0.5, 0.7, 0.9), stages, strict=True):
+            bell = np.exp(-0.5 * ((np.array(places) - centre) / 0.1) ** 2)
+            expected = np.average(levels, axis=1, weights=bell * loudness)
+            np.testing.assert_allclose(stage, expected - expected.mean(), atol=1e-3)
+
+
+def test_when_a_word_begins_does_not_change_its_course_and_how_long_it_lasts_little():
+    word, other = a_word(3000), a_word(3000)[::-1]
+    course = features.scattering_course(placed(word, 2048))
+    away = np.abs(features.scattering_course(placed(other, 2048)) - course).mean()
+    moved = np.abs(features.scattering_course(placed(word, 2048 + 4 * 256)) - course).mean()
+    longer = np.abs(features.scattering_course(placed(a_word(6000), 1024)) - course).mean()
+    assert moved < 0.01 * away
+    assert longer < 0.5 * away
+
+
+def test_silence_and_a_click_have_a_course():
+    assert np.abs(features.scattering_course(np.zeros((1, 8192)))).max() < 1e-9
+    assert np.isfinite(features.scattering_course(np.eye(1, 8192))).all()
+
+
+def test_no_clip_has_a_say_in_the_course_of_another(clips, monkeypatch):
+    together = features.scattering_course(clips)
+    assert np.allclose(together[3:4], features.scattering_course(clips[3:4]), atol=1e-4)
+    monkeypatch.setattr(features, "BATCH", 2)
+    assert np.allclose(together, features._scattering_course(clips, 8, 12, "cpu"), atol=1e-4)
 
 
 def test_paths_and_filters_describe_the_coefficients():

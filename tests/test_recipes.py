@@ -46,6 +46,13 @@ def test_k2_learns_the_built_in_voices(corpus):
     assert report.train_accuracy > 0.9
 
 
+def test_k3_tells_the_voices_apart_better_than_k2(corpus):
+    k2, k3 = (
+        recipes.run(name, corpus=corpus, scale="laptop", split="speaker") for name in ("K2", "K3")
+    )
+    assert k3.test_accuracy > k2.test_accuracy + 0.05
+
+
 def test_the_same_seed_gives_the_same_answers(corpus, report):
     again = recipes.run("K2", corpus=corpus, scale="laptop")
     assert np.array_equal(again.y_pred, report.y_pred)
@@ -77,9 +84,12 @@ def test_seeds_are_run_one_by_one(corpus, report):
     assert np.array_equal(several.parts[0].y_pred, report.y_pred)
 
 
-def test_both_frameworks_run_it(corpus, report):
+@pytest.mark.parametrize("name, n_parameters", [("K2", 3370), ("K3", 16810)])
+def test_both_frameworks_run_it(name, n_parameters, corpus):
     pytest.importorskip("keras")
-    twin = recipes.run("K2", corpus=corpus, scale="laptop", framework="keras")
+    report = recipes.run(name, corpus=corpus, scale="laptop")
+    twin = recipes.run(name, corpus=corpus, scale="laptop", framework="keras")
+    assert report.n_parameters == n_parameters
     assert (twin.n_parameters, twin.n_trainable) == (report.n_parameters, report.n_trainable)
     assert abs(twin.test_accuracy - report.test_accuracy) < 0.15
 

@@ -89,6 +89,35 @@ def logistic_regression(n_features: int, n_classes: int, *, seed: int = 0) -> "k
     return keras.Sequential([keras.Input((n_features,)), dense])
 
 
+def normalised_regression(n_features: int, n_classes: int, *, seed: int = 0) -> "keras.Model":
+    """Build batch normalisation before logistic regression: what K1 learns with.
+
+    Parameters
+    ----------
+    n_features, n_classes : int
+        Size of an input and of an output row.
+    seed : int
+        Decides the initial weights.
+
+    Returns
+    -------
+    keras.Model
+        Maps (n_clips, n_features) to probabilities (n_clips, n_classes).
+
+    Notes
+    -----
+    Taught in chapter 10.
+
+    Examples
+    --------
+    >>> count_parameters(normalised_regression(336, 10))
+    (4714, 4042)
+    """
+    normalise = keras.layers.BatchNormalization()
+    regression = logistic_regression(n_features, n_classes, seed=seed)
+    return keras.Sequential([keras.Input((n_features,)), normalise, *regression.layers])
+
+
 def count_parameters(model: "keras.Model") -> tuple[int, int]:
     """Count a model's numbers: weights with the running statistics, and the weights alone.
 
