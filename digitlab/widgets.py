@@ -19,17 +19,19 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.signal import sosfreqz
 
-from digitlab import audio, plotting, voices
+from digitlab import audio, features, plotting, voices
 from digitlab._optional import require
 
 __all__ = [
     "Frame",
     "aliasing",
+    "averaging_scale",
     "explorer",
     "fourier_series",
     "mel_bands",
     "quantisation",
     "vowels",
+    "wavelets_per_octave",
     "waves",
     "window_length",
 ]
@@ -639,3 +641,119 @@ def _mouth(formants: np.ndarray, hertz: np.ndarray) -> np.ndarray:
     """Return how strongly the mouth of `voices.vowel` answers, in dB."""
     _, response = sosfreqz(voices.mouth(*formants), hertz, fs=voices.RENDER_RATE)
     return 20 * np.log10(np.abs(response))
+
+
+# ---------------------------------------------------------------------------------- chapter 8
+
+
+def averaging_scale(samples: np.ndarray, rate: int, *, caption: str = ""):
+    """Average the strengths of a word's bands over longer and longer times, and hear what is left.
+
+    The sound is noise, as strong in each band and at each moment as the averages say.
+
+    Parameters
+    ----------
+    samples : array of shape (n_samples,)
+        The word, of at most about a second: 8,192 samples are looked at.
+    rate : int
+        In Hz.
+    caption : str
+        Whose recording it is; stands under every player.
+
+    Returns
+    -------
+    ipywidgets.VBox or IPython.display.HTML
+        An :func:`explorer` over J from 4 to 11, with 8 wavelets per octave.
+
+    Notes
+    -----
+    Shown in chapter 8, "Why average a modulus?".
+
+    Examples
+    --------
+    >>> averaging_scale(np.ones(4000), 8000).children[0].options[4]
+    ('J = 8: 256 samples, 32 ms', 4)
+    """
+    scales = range(4, 12)
+    places = [f"J = {J}: {2**J:,} samples, {1000 * 2**J / rate:.0f} ms" for J in scales]
+
+    def draw(place):
+        return _order_1(samples, rate, scales[place], 8, places[place], caption)
+
+    return explorer(draw, places, "averaging scale", start=4)
+
+
+def wavelets_per_octave(samples: np.ndarray, rate: int, *, caption: str = ""):
+    """Split a word into more and more bands an octave, and hear what their averages hold.
+
+    The sound is noise, as strong in each band and at each moment as the averages say.
+
+    Parameters
+    ----------
+    samples : array of shape (n_samples,)
+        The word, of at most about a second: 8,192 samples are looked at.
+    rate : int
+        In Hz.
+    caption : str
+        Whose recording it is; stands under every player.
+
+    Returns
+    -------
+    ipywidgets.VBox or IPython.display.HTML
+        An :func:`explorer` over Q from 1 to 24, with averages over 256 samples (J = 8).
+
+    Notes
+    -----
+    Shown in chapter 8, "Why average a modulus?".
+
+    Examples
+    --------
+    >>> wavelets_per_octave(np.ones(4000), 8000).children[0].options[6]
+    ('Q = 12', 6)
+    """
+    counts = [1, 2, 3, 4, 6, 8, 12, 16, 24]
+    places = [f"Q = {Q}" for Q in counts]
+
+    def draw(place):
+        return _order_1(samples, rate, 8, counts[place], places[place], caption)
+
+    return explorer(draw, places, "wavelets per octave", start=5)
+
+
+def _order_1(
+    samples: np.ndarray, rate: int, J: int, Q: int, place: str, caption: str, n_samples: int = 8192
+) -> Frame:
+    """Draw a filter bank over a word's averages in it; play noise that is shaped by them."""
+    frequencies, wavelets, average = features.filter_bank(n_samples, J, Q)
+    word = audio.peak_normalize(audio.fit(samples, n_samples))
+    _, heard = _bands(word, wavelets, average)
+    noise = np.random.default_rng(0).standard_normal(n_samples)
+    bands, noisy = _bands(noise, wavelets, average)
+    quiet = 1e-3 * max(heard.max(), 1e-9)  # 60 dB below the strongest
+    shaped = (bands.real * heard / np.maximum(noisy, 1e-9)).sum(axis=0)
+    figure, (bank, picture) = plt.subplots(
+        2, 1, figsize=(6.4, 4.4), layout="constrained", height_ratios=[2, 3]
+    )
+    plotting.filter_bank(frequencies, wavelets, average, rate, ax=bank)
+    logs = np.log(np.maximum(heard[:, :: 2**J], quiet) / max(heard.max(), 1e-9))
+    centres = frequencies[wavelets.argmax(axis=1)] * rate
+    plotting.scattering(logs, centres, n_samples / rate, ax=picture)
+    title = f"{place}: {_counted(len(wavelets), 'wavelet')}, {_counted(logs.shape[1], 'moment')}"
+    picture.set_title(title)
+    alt = (
+        f"Above, the responses of {_counted(len(wavelets), 'wavelet')} and of the averaging "
+        f"filter. Below, the word's averages in these bands, {logs.shape[1]:,} in each."
+    )
+    sound = audio.player(0.7 * audio.peak_normalize(shaped), rate, f"{place}. {caption}".strip())
+    return Frame(figure, alt, sound)
+
+
+def _bands(
+    samples: np.ndarray, wavelets: np.ndarray, average: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a sound's bands, complex, and their averaged moduli, (n_wavelets, n_samples) each."""
+    n_padded, n_samples = 2 * (average.size - 1), len(samples)
+    spectrum = np.fft.rfft(samples, n_padded)
+    bands = np.fft.ifft(spectrum * wavelets, n_padded)  # no negative frequencies: zeros behind
+    strengths = np.fft.irfft(np.fft.rfft(np.abs(bands)) * average, n_padded)
+    return bands[:, :n_samples], np.maximum(strengths[:, :n_samples], 0)

@@ -16,7 +16,7 @@ import soundfile
 from bs4 import BeautifulSoup
 from PIL import Image
 
-from digitlab import voices, widgets
+from digitlab import features, voices, widgets
 
 RATE = 8000
 WORD = np.random.default_rng(0).standard_normal(4000) * np.hanning(4000)
@@ -28,6 +28,8 @@ EXPLORERS = {
     "window_length": lambda: widgets.window_length(WORD, RATE),
     "mel_bands": lambda: widgets.mel_bands(WORD, RATE),
     "vowels": widgets.vowels,
+    "averaging_scale": lambda: widgets.averaging_scale(WORD, RATE),
+    "wavelets_per_octave": lambda: widgets.wavelets_per_octave(WORD, RATE),
 }
 SILENT = {"waves", "window_length"}
 
@@ -194,3 +196,36 @@ def test_the_hills_are_those_of_the_vowel():
     window, teeth = np.hanning(48000), np.arange(pitch, 4000, pitch)
     vowel, source = (20 * np.log10(np.abs(np.fft.rfft(x * window))[teeth]) for x in (sound, buzz))
     np.testing.assert_allclose(np.ptp(vowel - source - widgets._mouth(formants, teeth)), 0, atol=1)
+
+
+def test_the_longer_the_average_the_less_of_the_rhythm_is_heard(page):
+    word = np.sin(2 * np.pi * 1000 / RATE * np.arange(8192)) * (np.arange(8192) // 800 % 2)
+    frames = page(lambda: widgets.averaging_scale(word, RATE)).select(".frame")
+    heard = [next(sounds(frame))[0] for frame in frames[2:]]  # from 64 samples up
+    rhythm, *powers = (np.convolve(x**2, np.ones(200), "same") for x in (word, *heard))
+    kept = [np.corrcoef(power, rhythm)[0, 1] for power in powers]
+    assert kept[0] > 0.75
+    assert kept[-1] < 0.3
+
+
+def test_the_more_wavelets_the_narrower_is_a_tone(page):
+    tone = np.sin(2 * np.pi * 1000 / RATE * np.arange(8192))
+    frames = page(lambda: widgets.wavelets_per_octave(tone, RATE)).select(".frame")
+    widths = []
+    for frame in frames:
+        power = np.abs(np.fft.rfft(next(sounds(frame))[0])) ** 2
+        octaves = np.abs(np.log2(np.maximum(np.arange(len(power)), 1) * RATE / 8192 / 1000))
+        widths.append(octaves @ power / power.sum())
+    assert widths == sorted(widths, reverse=True)
+    assert widths[-1] < widths[0] / 5
+
+
+@pytest.mark.parametrize("J", [5, 6, 8])
+def test_averages_are_kymatio_s_where_nothing_is_cut_at_the_ends(J):
+    word = np.zeros(8192)
+    word[3000:5000] = WORD[1000:3000] * np.hanning(2000)
+    _, wavelets, average = features.filter_bank(8192, J, 8)
+    _, strengths = widgets._bands(word, wavelets, average)
+    theirs = features.scattering(word[None], J, 8)[0, 1 : 1 + len(wavelets)]
+    ratios = np.linalg.norm(strengths[:, :: 2**J], axis=1) / np.linalg.norm(theirs, axis=1)
+    np.testing.assert_allclose(np.log2(ratios), np.rint(np.log2(ratios)), atol=0.01)
