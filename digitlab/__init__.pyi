@@ -2,6 +2,9 @@ from . import (
     audio as audio,
 )
 from . import (
+    augment as augment,
+)
+from . import (
     corpora as corpora,
 )
 from . import (

@@ -228,6 +228,27 @@ class Corpus:
             waveforms[row] = audio.fit(samples, n_samples, align=align)
         return waveforms
 
+    def recordings(self) -> list[np.ndarray]:
+        """Read every clip as it is, each of its own length.
+
+        Returns
+        -------
+        list of ndarray of float32, shape (n_samples,)
+            In the table's order, at the corpus's rate; full scale is 1.
+
+        Raises
+        ------
+        CorpusError
+            If files cannot be used; it names them. :meth:`readable` leaves them out.
+
+        Examples
+        --------
+        >>> clips = load("voices").at_scale("smoke").recordings()
+        >>> len(clips), len({len(clip) for clip in clips}) > 1
+        (240, True)
+        """
+        return [samples for _, samples in self._each(self._read)]
+
     def durations(self) -> np.ndarray:
         """Return how long each clip is, from the headers alone.
 

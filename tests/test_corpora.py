@@ -259,6 +259,7 @@ def test_measures_of_a_known_clip(tmp_path):
     assert silent.peak_db == silent.rms_db == -np.inf
     assert silent.seconds == silent.silent_start_s == silent.silent_end_s == 0.05
     assert corpora.load(tmp_path).durations().tolist() == [0.1, 0.05]
+    assert [len(clip) for clip in corpora.load(tmp_path).recordings()] == [800, 400]
 
 
 def test_smoke_scale_has_every_class_many_speakers_and_few_clips(tmp_path):
