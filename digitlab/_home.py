@@ -1,6 +1,7 @@
 """Where digitlab keeps what it downloads and computes."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
@@ -24,3 +25,29 @@ def cache_folder() -> Path:
     folder = Path(os.environ.get("DIGITLAB_CACHE") or platformdirs.user_cache_path("digitlab"))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def kept_on_disk(function: Callable, folder: Path | None = None) -> Callable:
+    """Return the function with its results kept on disk, under the content of its arguments.
+
+    Parameters
+    ----------
+    function : callable
+        Of arrays, numbers and words, to arrays.
+    folder : pathlib.Path, optional
+        By default the cache folder, as it is named now.
+
+    Returns
+    -------
+    callable
+        With a method ``check_call_in_cache``.
+
+    Examples
+    --------
+    >>> double = kept_on_disk(lambda x: 2 * x)
+    >>> double(21)
+    42
+    """
+    import joblib
+
+    return joblib.Memory(folder or cache_folder(), verbose=0).cache(function)

@@ -11,6 +11,7 @@ side of a split, which :func:`digitlab.splits.check` makes sure of.
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from pathlib import Path
 
 import joblib
 import librosa
@@ -21,7 +22,7 @@ from scipy.signal import get_window
 from tqdm import tqdm
 
 from digitlab import audio
-from digitlab._home import cache_folder
+from digitlab._home import cache_folder, kept_on_disk
 from digitlab.corpora import Corpus
 
 N_FFT = 2048  # librosa's default: 93 ms at 22,050 Hz
@@ -554,8 +555,8 @@ def copies(
     if not (len(speeds) and len(semitones)):
         raise ValueError("no speeds, or no semitones: give at least one of each, such as 1 and 0")
     settings = (corpus.rate, rate, tuple(map(float, speeds)), tuple(map(float, semitones)))
-    clips, folder = corpus.recordings(), str(cache_folder())
-    kept = _kept_on_disk(folder)
+    clips, folder = corpus.recordings(), cache_folder()
+    kept = kept_on_disk(_copies_of_one, folder)
     n_missing = sum(not kept.check_call_in_cache(clip, *settings) for clip in clips)
     parallel = joblib.Parallel(n_jobs if n_missing > FEW else 1, return_as="generator")
     batches = (clips[i : i + BATCH] for i in range(0, len(clips), BATCH))
@@ -577,13 +578,9 @@ def copies(
     return waveforms, table
 
 
-def _kept_on_disk(folder: str) -> joblib.memory.MemorizedFunc:
-    return joblib.Memory(folder, verbose=0).cache(_copies_of_one)
-
-
-def _copies(clips: list[np.ndarray], settings: tuple, folder: str) -> list[list[np.ndarray]]:
+def _copies(clips: list[np.ndarray], settings: tuple, folder: Path) -> list[list[np.ndarray]]:
     """Make the copies of some clips, or read them from disk: what one process does at a time."""
-    kept = _kept_on_disk(folder)
+    kept = kept_on_disk(_copies_of_one, folder)
     joined = (kept(clip, *settings) for clip in clips)
     return [np.split(samples, ends) for samples, ends in joined]
 

@@ -5,27 +5,20 @@ Chapter 4 builds the spectrograms step by step, chapter 7 the means that its bas
 in, so that a second run costs a glance.
 """
 
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Iterator
 from importlib.util import find_spec
 
-import joblib
 import librosa
 import numpy as np
 from scipy.signal import get_window
 from tqdm import tqdm
 
 from digitlab._devices import torch_device
-from digitlab._home import cache_folder
+from digitlab._home import kept_on_disk
 
 STAGES = 5  # of a word, in scattering_course
 BATCH = 16  # clips at once: what they grow into stays in the cache of a CPU
 GPU_BATCH = 128  # fills a GPU, and takes about 1 GB of its memory
-
-
-@cache
-def _kept_on_disk(function: Callable, folder: str) -> joblib.memory.MemorizedFunc:
-    return joblib.Memory(folder, verbose=0).cache(function)
 
 
 def magnitude_spectrogram(
@@ -387,8 +380,7 @@ def is_cached(
 def _kept_call(feature: str, waveforms, J: int, Q: int, device: str | None) -> tuple:
     """Return the function whose results are kept on disk, and what to call it with."""
     compute = {"log_scattering": _log_scattering, "scattering_course": _scattering_course}[feature]
-    kept = _kept_on_disk(compute, str(cache_folder()))
-    return kept, (_checked(waveforms, 2**J, "lower J"), J, Q, _backend(device))
+    return kept_on_disk(compute), (_checked(waveforms, 2**J, "lower J"), J, Q, _backend(device))
 
 
 def _backend(device: str | None) -> str:
