@@ -53,7 +53,8 @@ def wilson_interval(accuracy: float, n_clips: int) -> tuple[float, float]:
     if not (0 <= accuracy <= 1 and n_clips >= 1):
         raise ValueError(f"accuracy {accuracy} of {n_clips} clips: a share from 0 to 1 is needed")
     low, high = proportion_confint(accuracy * n_clips, n_clips, method="wilson")
-    return float(low), float(high)
+    # rounding may leave a bound a last digit short of an accuracy of 0 or 1
+    return min(float(low), accuracy), max(float(high), accuracy)
 
 
 def speaker_interval(correct: np.ndarray, speakers: np.ndarray) -> tuple[float, float]:

@@ -40,6 +40,7 @@ def test_wilson_against_its_formula():
     half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     assert wilson_interval(p, n) == pytest.approx((centre - half, centre + half), abs=1e-6)
     assert wilson_interval(1, 50)[0] < 0.95
+    assert all(wilson_interval(1, n)[1] == 1 and wilson_interval(0, n)[0] == 0 for n in (50, 300))
 
 
 def test_few_speakers_leave_more_doubt_than_many_clips():
