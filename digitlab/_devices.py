@@ -1,4 +1,4 @@
-"""Which device PyTorch works on."""
+"""Which device a framework works on."""
 
 
 def torch_device(name: str | None = None) -> str:
@@ -38,3 +38,28 @@ def torch_device(name: str | None = None) -> str:
             "Leave the device out, and a GPU is used where there is one."
         ) from error
     return name
+
+
+def keras_device(name: str | None = None) -> str:
+    """Return the device to use with Keras: the one named, else a GPU where there is one.
+
+    Parameters
+    ----------
+    name : str, optional
+        ``"cpu"``, ``"gpu:0"``, ...; on the PyTorch backend, what PyTorch understands.
+
+    Returns
+    -------
+    str
+        A name that Keras's backend understands.
+
+    Examples
+    --------
+    >>> keras_device("cpu")
+    'cpu'
+    """
+    import keras
+
+    if keras.backend.backend() == "torch":
+        return torch_device(name)
+    return name or keras.distribution.list_devices()[0]

@@ -331,7 +331,7 @@ def scattering_course(
 
     Notes
     -----
-    Each clip is described by itself: no other has a say. Taught in chapter 9.
+    Each clip is described by itself: no other has a say. Taught in chapter 10.
 
     Examples
     --------

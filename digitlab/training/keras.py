@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 
+from digitlab._devices import keras_device
 from digitlab._optional import require
 from digitlab.training.history import History
 
@@ -69,7 +70,7 @@ def fit(
     """
     if len(x) < batch_size:
         raise ValueError(f"{len(x)} clips do not fill one batch of {batch_size}")
-    device = device or keras.distribution.list_devices()[0]
+    device = keras_device(device)
     history = History(device=device)
 
     def measure(epoch: int, logs: dict) -> None:
