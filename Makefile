@@ -2,6 +2,7 @@
 
 SCALE ?= laptop
 PYTHON ?= python3
+LOGS ?= logs
 BIN := .venv/bin
 BUILT := _build/$(SCALE)
 PAGE := $(BUILT)/_build/html/index.html
@@ -12,7 +13,7 @@ BOOK := _config.yml _toc.yml $(shell find book -type f -not -path '*/.*')
 export GOMP_SPINCOUNT ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab promises clean FORCE
+.PHONY: help book test lab promises tensorboard clean FORCE
 
 help: ## List all targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +28,9 @@ test: .venv/installed ## Test everything: units, chapters, rendered pages (built
 
 lab: .venv/installed ## Open the chapters in JupyterLab
 	$(BIN)/jupyter lab book
+
+tensorboard: .venv/installed ## Show the curves of trainings that wrote logs into the folder LOGS
+	$(BIN)/tensorboard --logdir $(LOGS)
 
 promises: .venv/installed ## Run the chapters and store the outputs that git keeps
 	$(BIN)/python tests/keep_promises.py

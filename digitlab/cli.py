@@ -103,6 +103,18 @@ def verify(name: str) -> None:
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="How many.")
 @click.option("--device", help="cpu, cuda, ...; a GPU where there is one, if left out.")
 @click.option(
+    "--checkpoints",
+    "checkpoint_folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the training in this folder after each epoch: run again, it goes on from there.",
+)
+@click.option(
+    "--logs",
+    "log_folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write curves into this folder, for `make tensorboard`, which looks into logs.",
+)
+@click.option(
     "--json",
     "json_file",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from digitlab._devices import torch_device
 from digitlab._home import kept_on_disk
 
+KEPT_ON_DISK = ("log_scattering", "scattering_course")
 STAGES = 5  # of a word, in scattering_course
 BATCH = 16  # clips at once: what they grow into stays in the cache of a CPU
 GPU_BATCH = 128  # fills a GPU, and takes about 1 GB of its memory
@@ -150,14 +151,125 @@ def log_mel(
     >>> log_mel(np.zeros((2, 17640))).shape
     (2, 64, 35)
     """
-    powers = librosa.feature.melspectrogram(
-        y=_checked(waveforms, hop_length),
-        sr=rate,
-        n_mels=n_mels,
-        n_fft=n_fft,
-        hop_length=hop_length,
-    )
-    return np.stack([librosa.power_to_db(power, ref=np.max) for power in powers])
+    pictures = []
+    for part in _parts(waveforms, hop_length):
+        powers = librosa.feature.melspectrogram(
+            y=part, sr=rate, n_mels=n_mels, n_fft=n_fft, hop_length=hop_length
+        )
+        pictures += [librosa.power_to_db(power, ref=np.max) for power in powers]
+    return np.stack(pictures)
+
+
+def log_mel_frames(waveforms: np.ndarray, rate: int = 22050, **settings: int) -> np.ndarray:
+    """Return mel bands with time first, and silence as 0: what an LSTM sees that is put right.
+
+    Levels are in units of 20 dB above the mean of the clip's own bands and frames. A frame that
+    lies 80 dB below the clip's maximum in every band, such as one of nothing but zeros, is silence:
+    it has no say in the mean, and all its bands are 0.
+
+    Parameters
+    ----------
+    waveforms : array of shape (n_clips, n_samples)
+        Samples, one clip a row.
+    rate : int
+        In Hz.
+    **settings : int
+        `n_mels`, `n_fft` and `hop_length`, as for :func:`log_mel`.
+
+    Returns
+    -------
+    array of shape (n_clips, n_frames, n_mels), float32
+        35 frames of 64 bands for 17,640 samples.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`log_mel`.
+
+    Notes
+    -----
+    Taught in chapter 11.
+
+    Examples
+    --------
+    >>> click = np.zeros((2, 17640))
+    >>> click[0, 5000] = 1
+    >>> frames = log_mel_frames(click)
+    >>> frames.shape, np.flatnonzero(frames[0].any(axis=1)), frames[1].any()
+    ((2, 35, 64), array([ 8,  9, 10, 11]), np.False_)
+    """
+    waveforms = _checked(waveforms, settings.get("hop_length", 512))
+    loudest = np.abs(waveforms).max(axis=1, keepdims=True)
+    peaks = waveforms / np.where(loudest, loudest, 1)  # else a soft clip's floor is not at -80 dB
+    levels = log_mel(peaks, rate, **settings).swapaxes(1, 2)
+    heard = (levels > -80).any(axis=2, keepdims=True) & (loudest > 0)[..., np.newaxis]
+    n_heard = np.maximum(heard.sum(axis=1, keepdims=True), 1) * levels.shape[2]
+    mean = (levels * heard).sum(axis=(1, 2), keepdims=True) / n_heard
+    return np.where(heard, (levels - mean) / 20, 0).astype(np.float32)
+
+
+def samples(waveforms: np.ndarray) -> np.ndarray:
+    """Return the samples as they are, one a step.
+
+    Parameters
+    ----------
+    waveforms : array of shape (n_clips, n_samples)
+        Samples, one clip a row.
+
+    Returns
+    -------
+    array of shape (n_clips, n_samples, 1), float32
+        What an LSTM that is fed sample by sample sees.
+
+    Raises
+    ------
+    ValueError
+        If `waveforms` has another shape, or holds NaN or infinity.
+
+    Notes
+    -----
+    Taught in chapter 11.
+
+    Examples
+    --------
+    >>> samples(np.zeros((2, 17640))).shape
+    (2, 17640, 1)
+    """
+    return _checked(waveforms, 1)[..., np.newaxis]
+
+
+def sample_frames(waveforms: np.ndarray, length: int = 80) -> np.ndarray:
+    """Cut the samples into frames, one a step: nothing is computed, only laid out otherwise.
+
+    Parameters
+    ----------
+    waveforms : array of shape (n_clips, n_samples)
+        Samples, one clip a row.
+    length : int
+        Of a frame, in samples: by default 10 ms at 8 kHz. What is left at the end is dropped.
+
+    Returns
+    -------
+    array of shape (n_clips, n_samples // length, length), float32
+        What an LSTM that is fed frame by frame sees.
+
+    Raises
+    ------
+    ValueError
+        If `waveforms` has another shape, is shorter than a frame, or holds NaN or infinity.
+
+    Notes
+    -----
+    Taught in chapter 11.
+
+    Examples
+    --------
+    >>> sample_frames(np.zeros((2, 8192))).shape
+    (2, 102, 80)
+    """
+    waveforms = _checked(waveforms, length)
+    n_frames = waveforms.shape[1] // length
+    return waveforms[:, : n_frames * length].reshape(len(waveforms), n_frames, length)
 
 
 def mean_spectrum(waveforms: np.ndarray, *, n_fft: int = 256) -> np.ndarray:
@@ -236,12 +348,8 @@ def mfcc_means(
     >>> mfcc_means(np.zeros((2, 8192))).shape
     (2, 20)
     """
-    pictures = (
-        log_mel(part, rate, n_mels=n_mels, n_fft=n_fft, hop_length=hop_length)
-        for part in _parts(waveforms, hop_length)
-    )
-    means = [librosa.feature.mfcc(S=part, n_mfcc=n_mfcc).mean(axis=2) for part in pictures]
-    return np.concatenate(means).astype(np.float32)
+    pictures = log_mel(waveforms, rate, n_mels=n_mels, n_fft=n_fft, hop_length=hop_length)
+    return librosa.feature.mfcc(S=pictures, n_mfcc=n_mfcc).mean(axis=2).astype(np.float32)
 
 
 def log_scattering(
@@ -359,7 +467,7 @@ def is_cached(
     waveforms, J, Q, device
         As for :func:`log_scattering`.
     feature : str
-        ``"log_scattering"`` or ``"scattering_course"``.
+        Its name. Only ``"log_scattering"`` and ``"scattering_course"`` are kept on disk.
 
     Returns
     -------
@@ -373,6 +481,8 @@ def is_cached(
     >>> is_cached(clip)
     True
     """
+    if feature not in KEPT_ON_DISK:
+        return False
     kept, arguments = _kept_call(feature, waveforms, J, Q, device)
     return kept.check_call_in_cache(*arguments)
 

@@ -335,7 +335,8 @@ def learning_curve(history, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     history : digitlab.training.History
-        What a ``fit`` returned.
+        What a ``fit`` returned. Where it holds figures of validation clips, they are drawn in the
+        same colours, with dots.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default a new figure.
 
@@ -346,21 +347,26 @@ def learning_curve(history, *, ax: Axes | None = None) -> Axes:
 
     Notes
     -----
-    Drawn in chapter 9.
+    Drawn in chapters 9 and 11.
     """
     ax = ax or _new_axes()
-    epochs = np.arange(1, len(history.loss) + 1)
-    (loss,) = ax.plot(epochs, history.loss, color=ACCENT, linestyle="-", label="loss")
-    ax.set(xlabel="epoch", ylabel="loss: mean of −log p", ylim=(0, None), xlim=(0, len(epochs) + 1))
     right = ax.twinx()
-    (accuracy,) = right.plot(
-        epochs, history.accuracy, color=SECOND, linestyle="--", label="accuracy"
-    )
-    right.set(ylabel="accuracy", ylim=(min(0.8, *history.accuracy), 1.005))
+    epochs = np.arange(1, history.epochs + 1)
+    lines = []
+    for axes, what, colour, style in ((ax, "loss", ACCENT, "-"), (right, "accuracy", SECOND, "--")):
+        for name, marker in ((what, ""), (f"validation_{what}", "o")):
+            if values := getattr(history, name):
+                label = name.replace("_", " ")
+                lines += axes.plot(
+                    epochs, values, style, color=colour, marker=marker, markersize=4, label=label
+                )
+    ax.set(xlabel="epoch", ylabel="loss: mean of −log p", ylim=(0, None), xlim=(0, len(epochs) + 1))
+    lowest = min(0.8, *history.accuracy, *history.validation_accuracy)
+    right.set(ylabel="accuracy", ylim=(lowest, 1.005))
     right.yaxis.set_major_formatter(PercentFormatter(1))
     right.grid(False)
     right.spines["right"].set_visible(True)
-    ax.legend(handles=[loss, accuracy], loc="center right")
+    ax.legend(handles=lines, loc="center right")
     return ax
 
 

@@ -3,14 +3,16 @@
 import csv
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from digitlab import corpora, evaluation, features, splits
+from digitlab import augment, corpora, evaluation, features, splits
+from digitlab.training.history import NEVER, EarlyStopping
 
 FRAMEWORKS = ("torch", "keras")
 
@@ -25,39 +27,74 @@ class Recipe:
         What it is called in tables.
     framework, corpus, split : str
         As published.
-    n_samples : int
-        Length to which clips are fitted.
+    clips : dict
+        How :meth:`digitlab.corpora.Corpus.waveforms` is to fit the clips.
     features : str
         A function of :mod:`digitlab.features`.
     model : str
         A builder of :mod:`digitlab.models`.
     epochs, batch_size : int
         How it learns.
-    standardise : bool
-        Whether the features are brought to mean 0 and spread 1 by those of the training clips.
-    set_aside : float
-        Share of the training clips, drawn with the seed, that it does not learn from: the
-        validation set of its authors.
     published : dict
         Figures its authors printed; none if it is the book's own.
     source : str
-        Key in ``references.bib``; empty if it is the book's own.
+        Key in ``references.bib``; empty where there is none.
+    learning_rate : float
+        Adam's step size.
+    decay : bool
+        Whether the step size falls towards 0.
+    early_stopping : EarlyStopping
+        When to stop before the last epoch.
+    standardise : bool
+        Whether the features are brought to mean 0 and spread 1 by those of the training clips.
+    copies : bool
+        Whether it learns from the nine copies of each clip that :func:`digitlab.augment.copies`
+        makes.
+    vary : dict
+        How :func:`digitlab.augment.vary` is to change the training clips, anew for each epoch. Not
+        along with `copies` or `standardise`.
+    set_aside : float
+        Share of the training clips, drawn with the seed, that it does not learn from: the
+        validation set of its authors.
+    validates_on_test : bool
+        Whether its authors took the test clips for validation, too.
+    test_size : float
+        The share of the clips that a random split tests on.
+    speakers : tuple of str
+        Who spoke, when it was published. Where the corpus has them all, the published split is made
+        of their clips alone.
+    shares : dict
+        What replaces `clips` at a scale, and ``every``: of how many takes that scale has one is
+        used, the first included. A laptop does all of what has no share.
     """
 
     title: str
     framework: str
     corpus: str
     split: str
-    n_samples: int
+    clips: dict
     features: str
     model: str
     epochs: int
     batch_size: int
     published: dict
     source: str
-    standardise: bool = True
+    learning_rate: float = 1e-3
+    decay: bool = False
+    early_stopping: EarlyStopping = NEVER
+    standardise: bool = False
+    copies: bool = False
+    vary: dict = field(default_factory=dict)
     set_aside: float = 0.0
+    validates_on_test: bool = False
+    test_size: float = 0.1
+    speakers: tuple[str, ...] = ()
+    shares: dict = field(default_factory=dict)
 
+
+FOUR = ("jackson", "nicolas", "theo", "yweweler")  # all of FSDD when it held 2,000 recordings
+RESAMPLED = {"n_samples": 17640, "rate": 22050, "align": "start", "normalize": False}
+SHIFTED = {"shift": (-800, 800)}  # a tenth of a second at 8 kHz
 
 RECIPES = {
     "K1": Recipe(
@@ -65,14 +102,13 @@ RECIPES = {
         framework="keras",
         corpus="fsdd",
         split="official",
-        n_samples=8192,
+        clips={"n_samples": 8192},
         features="log_scattering",
         model="normalised_regression",
         epochs=50,
         batch_size=64,
         published={"train_accuracy": 0.997, "test_accuracy": 0.98, "seconds": 360},
         source="kymatio2022keras",
-        standardise=False,
         set_aside=0.2,
     ),
     "K2": Recipe(
@@ -80,24 +116,176 @@ RECIPES = {
         framework="torch",
         corpus="fsdd",
         split="official",
-        n_samples=8192,
+        clips={"n_samples": 8192},
         features="log_scattering",
         model="logistic_regression",
         epochs=50,
         batch_size=32,
         published={"train_accuracy": 0.991, "test_accuracy": 0.967, "seconds": 122},
         source="kymatio2022torch",
+        standardise=True,
     ),
     "K3": Recipe(
         title="the course of scattering and logistic regression",
         framework="torch",
         corpus="fsdd",
         split="official",
-        n_samples=8192,
+        clips={"n_samples": 8192},
         features="scattering_course",
         model="logistic_regression",
         epochs=50,
         batch_size=32,
+        published={},
+        source="",
+        standardise=True,
+    ),
+    "L1": Recipe(
+        title="LSTM, sample by sample",
+        framework="keras",
+        corpus="fsdd",
+        split="random",
+        clips=RESAMPLED,
+        features="samples",
+        model="raw_lstm",
+        epochs=5,
+        batch_size=8,
+        early_stopping=EarlyStopping(min_delta=0.1, patience=1),
+        validates_on_test=True,
+        test_size=0.3,
+        speakers=FOUR,
+        shares={
+            "laptop": {"every": 10, "n_samples": 8820},
+            "smoke": {"n_samples": 441},
+        },
+        published={
+            "train_loss": 2.3038,
+            "test_loss": 2.3026,
+            "train_accuracy": 0.1,
+            "test_accuracy": 0.1033,
+        },
+        source="",
+    ),
+    "L2": Recipe(
+        title="LSTM over the mel bands",
+        framework="keras",
+        corpus="fsdd",
+        split="random",
+        clips=RESAMPLED,
+        features="log_mel",
+        model="mel_lstm",
+        epochs=15,
+        batch_size=16,
+        learning_rate=5e-4,
+        early_stopping=EarlyStopping(min_delta=0.05, patience=2),
+        validates_on_test=True,
+        test_size=0.3,
+        speakers=FOUR,
+        published={
+            "train_loss": 0.5249,
+            "test_loss": 0.4618,
+            "train_accuracy": 0.8771,
+            "test_accuracy": 0.87,
+            "epochs": 13,
+        },
+        source="",
+    ),
+    "L3": Recipe(
+        title="LSTM, sample by sample, nine copies of each clip",
+        framework="keras",
+        corpus="fsdd",
+        split="random",
+        clips=RESAMPLED,
+        features="samples",
+        model="raw_lstm",
+        epochs=5,
+        batch_size=8,
+        early_stopping=EarlyStopping(min_delta=0.1, patience=1),
+        copies=True,
+        validates_on_test=True,
+        test_size=0.2,
+        speakers=FOUR,
+        shares={
+            "laptop": {"every": 20, "n_samples": 8820},
+            "smoke": {"every": 2, "n_samples": 441},
+        },
+        published={
+            "train_loss": 2.3027,
+            "test_loss": 2.3027,
+            "train_accuracy": 0.1056,
+            "test_accuracy": 0.1275,
+        },
+        source="",
+    ),
+    "L4": Recipe(
+        title="LSTM over the mel bands, nine copies of each clip",
+        framework="keras",
+        corpus="fsdd",
+        split="random",
+        clips=RESAMPLED,
+        features="log_mel",
+        model="mel_lstm",
+        epochs=15,
+        batch_size=64,
+        learning_rate=5e-4,
+        early_stopping=EarlyStopping(min_delta=0.005, patience=1),
+        copies=True,
+        validates_on_test=True,
+        test_size=0.2,
+        speakers=FOUR,
+        shares={"laptop": {"every": 10}, "smoke": {"every": 2}},
+        published={
+            "train_loss": 0.3069,
+            "test_loss": 0.2648,
+            "train_accuracy": 0.9131,
+            "test_accuracy": 0.9125,
+            "epochs": 7,
+        },
+        source="",
+    ),
+    "L5": Recipe(
+        title="LSTM over the frames of a log-mel spectrogram",
+        framework="torch",
+        corpus="fsdd",
+        split="official",
+        clips=RESAMPLED,
+        features="log_mel_frames",
+        model="frame_lstm",
+        epochs=20,
+        batch_size=32,
+        learning_rate=5e-3,
+        decay=True,
+        published={},
+        source="",
+    ),
+    "L6": Recipe(
+        title="LSTM over frames of raw samples",
+        framework="torch",
+        corpus="fsdd",
+        split="official",
+        clips={"n_samples": 8192},
+        features="sample_frames",
+        model="frame_lstm",
+        epochs=40,
+        batch_size=32,
+        learning_rate=5e-3,
+        decay=True,
+        vary=SHIFTED,
+        published={},
+        source="",
+    ),
+    "L7": Recipe(
+        title="strided convolutions over raw samples",
+        framework="torch",
+        corpus="fsdd",
+        split="official",
+        clips={"n_samples": 8192},
+        features="samples",
+        model="raw_cnn",
+        epochs=20,
+        batch_size=32,
+        learning_rate=3e-3,
+        decay=True,
+        vary=SHIFTED,
         published={},
         source="",
     ),
@@ -114,6 +302,8 @@ def run(
     seed: int = 42,
     seeds: int = 1,
     device: str | None = None,
+    checkpoint_folder: Path | None = None,
+    log_folder: Path | None = None,
 ) -> evaluation.Report:
     """Run a recipe: features, training, and the test.
 
@@ -133,6 +323,11 @@ def run(
         The first seed, and how many to run.
     device : str, optional
         By default a GPU where there is one.
+    checkpoint_folder : pathlib.Path, optional
+        Where to keep each training after every epoch: after an interruption, the same call goes on
+        from there.
+    log_folder : pathlib.Path, optional
+        Where to write curves for TensorBoard, in a folder for each training.
 
     Returns
     -------
@@ -172,13 +367,21 @@ def run(
         "scale": scale,
         "classes": corpus.classes,
     }
-    corpus = corpus.at_scale(scale)
-    x, timing = _features(recipe, corpus, device if framework == "torch" else None)
+    if split == "published":
+        corpus = _of_speakers(corpus, recipe.speakers)
+    recipe, corpus = _at_scale(recipe, corpus, scale)
+    folders = {"checkpoint_folder": checkpoint_folder, "log_folder": log_folder}
+    waveforms = corpus.waveforms(**recipe.clips)
+    x, timing = _features(recipe, waveforms, device if framework == "torch" else None)
     return evaluation.pool(
         [
-            _fit_and_test(recipe, corpus, x, train, test, seed_used, device, shared | timing)
+            _fit_and_test(
+                recipe, corpus, x, train, test, seed_used, device, folders, shared | timing
+            )
             for seed_used in range(seed, seed + seeds)
-            for train, test in splits.split(corpus, shared["split"], seed=seed_used)
+            for train, test in splits.split(
+                corpus, shared["split"], test_size=recipe.test_size, seed=seed_used
+            )
         ]
     )
 
@@ -218,43 +421,82 @@ def _recipe(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def _features(recipe, corpus, device) -> tuple[np.ndarray, dict]:
-    waveforms = corpus.waveforms(recipe.n_samples)
+def _of_speakers(corpus: corpora.Corpus, speakers: tuple[str, ...]) -> corpora.Corpus:
+    """Return the clips of these speakers alone, if the corpus has them all."""
+    theirs = corpus.table["speaker"].isin(speakers)
+    everybody = corpus.table["speaker"][theirs].nunique() == len(speakers)
+    return corpus.select(theirs) if speakers and everybody else corpus
+
+
+def _at_scale(recipe: Recipe, corpus: corpora.Corpus, scale: str) -> tuple:
+    """Return the recipe and the clips of a scale."""
+    share = {"every": 1} | recipe.shares.get(scale, {})
+    every = share.pop("every")
+    corpus = corpus.at_scale(scale)
+    takes = corpus.table.groupby(["label", "speaker"]).cumcount()
+    corpus = corpus.select(takes % every == 0)
+    return replace(recipe, clips=recipe.clips | share), corpus
+
+
+def _features(recipe, waveforms, device) -> tuple[np.ndarray, dict]:
+    settings = {"device": device} if recipe.features in features.KEPT_ON_DISK else {}
     cached = features.is_cached(waveforms, feature=recipe.features, device=device)
     start = time.perf_counter()
-    x = getattr(features, recipe.features)(waveforms, device=device)
+    x = getattr(features, recipe.features)(waveforms, **settings)
     seconds = time.perf_counter() - start
     return x, {"seconds_features": seconds, "features_cached": cached}
 
 
-def _fit_and_test(recipe, corpus, x, train, test, seed, device, shared) -> evaluation.Report:
+def _fit_and_test(
+    recipe, corpus, x, train, test, seed, device, folders, shared
+) -> evaluation.Report:
     models = import_module(f"digitlab.models.{shared['framework']}")
     training = import_module(f"digitlab.training.{shared['framework']}")
     y = corpus.table["label"].to_numpy()
     speakers = corpus.table["speaker"].to_numpy()
+    fold = " ".join(sorted(set(speakers[test]))) if shared["split"] in splits.BY_SPEAKER else ""
+    validation_rows = test if recipe.validates_on_test else ()
     if recipe.set_aside:
         n_kept = int(len(train) * (1 - recipe.set_aside))
-        train = np.random.default_rng(seed).permutation(train)[:n_kept]
+        train, validation_rows = np.split(np.random.default_rng(seed).permutation(train), [n_kept])
+    x_train, y_train = x[train], y[train]
+    if recipe.copies:
+        x_train, y_train, timing = _copies(recipe, corpus.select(train))
+        shared = shared | {"seconds_features": shared["seconds_features"] + timing}
     if recipe.standardise:
-        x = StandardScaler().fit(x[train]).transform(x)
-    model = getattr(models, recipe.model)(x.shape[1], len(corpus.classes), seed=seed)
+        scaler = StandardScaler().fit(x_train)
+        x, x_train = scaler.transform(x), scaler.transform(x_train)
+    varied = None
+    if recipe.vary:
+        varied = partial(_varied, recipe, corpus.select(train).waveforms(**recipe.clips))
+    model = getattr(models, recipe.model)(*x.shape[1:], len(corpus.classes), seed=seed)
+    if log_folder := folders["log_folder"]:
+        run = (shared["recipe"], shared["framework"], shared["corpus"], shared["split"], fold, seed)
+        folders = folders | {
+            "log_folder": Path(log_folder, "-".join(str(part) for part in run if part != ""))
+        }
     history = training.fit(
         model,
-        x[train],
-        y[train],
+        x_train,
+        y_train,
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
+        learning_rate=recipe.learning_rate,
+        decay=recipe.decay,
+        augment=varied,
+        validation=(x[validation_rows], y[validation_rows]) if len(validation_rows) else None,
+        early_stopping=recipe.early_stopping,
+        **folders,
         seed=seed,
         device=device,
     )
     n_parameters, n_trainable = models.count_parameters(model)
-    fold = " ".join(sorted(set(speakers[test]))) if shared["split"] in splits.BY_SPEAKER else ""
     return evaluation.Report(
         **shared,
         fold=fold,
         seed=seed,
         device=history.device,
-        n_train=len(train),
+        n_train=len(x_train),
         n_parameters=n_parameters,
         n_trainable=n_trainable,
         train_accuracy=history.accuracy[-1],
@@ -265,3 +507,17 @@ def _fit_and_test(recipe, corpus, x, train, test, seed, device, shared) -> evalu
         rows=test,
         history=history,
     )
+
+
+def _copies(recipe, corpus) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return the features and labels of nine copies of every clip, and the seconds they took."""
+    start = time.perf_counter()
+    settings = {key: recipe.clips[key] for key in ("rate", "n_samples")}
+    waveforms, table = augment.copies(corpus, **settings)
+    x = getattr(features, recipe.features)(waveforms)
+    return x, np.array(table["label"]), time.perf_counter() - start
+
+
+def _varied(recipe, waveforms, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the features of the training clips, each changed by lot."""
+    return getattr(features, recipe.features)(np.stack(augment.vary(waveforms, rng, **recipe.vary)))

@@ -256,3 +256,53 @@ def test_no_clip_has_a_say_in_the_means_of_another(describe, clips):
     assert np.allclose(describe(many)[-5:], alone, atol=1e-4)
     with pytest.raises(ValueError, match="clip 1 holds NaN"):
         describe(clips * [[1], [np.nan], [1], [1], [1]])
+
+
+# --- what the LSTMs of chapter 11 see -----------------------------------------------------------
+
+
+def words_and_silence():
+    """Three clips of noise that end after 5,000, 9,000 and 17,640 samples, and one of silence."""
+    clips = np.random.default_rng(0).normal(0, 0.1, (4, 17640)).astype(np.float32)
+    clips[0, 5000:], clips[1, 9000:], clips[3] = 0, 0, 0
+    return clips
+
+
+def test_log_mel_frames_are_log_mel_with_time_first_around_the_mean_of_what_sounds():
+    clips = words_and_silence()
+    frames, levels = features.log_mel_frames(clips), features.log_mel(clips).swapaxes(1, 2)
+    assert frames.shape == (4, 35, 64) and frames.dtype == np.float32
+    heard = frames.any(axis=2)
+    for clip, level, sounds in zip(frames[:3], levels[:3], heard[:3], strict=True):
+        assert np.allclose(clip[sounds].mean(), 0, atol=1e-5)
+        assert np.allclose(20 * np.ptp(clip[sounds]), np.ptp(level[sounds]), atol=1e-3)
+    assert list(heard.sum(axis=1)) == [12, 20, 35, 0]  # a frame is of 2,048 samples
+
+
+def test_how_loud_a_clip_is_does_not_change_its_log_mel_frames():
+    clips = words_and_silence()
+    assert np.allclose(
+        features.log_mel_frames(clips), features.log_mel_frames(clips / 1000), atol=1e-4
+    )
+
+
+def test_samples_and_their_frames_are_the_samples(clips):
+    assert np.array_equal(features.samples(clips)[..., 0], clips)
+    frames = features.sample_frames(clips)
+    assert np.array_equal(frames.reshape(5, -1), clips[:, :8160])
+    assert np.array_equal(frames[2, 7], clips[2, 560:640])
+
+
+@pytest.mark.parametrize(
+    "feature, shortest", [("log_mel_frames", 512), ("samples", 1), ("sample_frames", 80)]
+)
+def test_the_lstms_features_refuse_what_is_too_short_or_broken(feature, shortest):
+    compute = getattr(features, feature)
+    with pytest.raises(ValueError, match=f"{shortest} are needed"):
+        compute(np.zeros((2, shortest - 1)))
+    with pytest.raises(ValueError, match=r"\(n_clips, n_samples\)"):
+        compute(np.zeros(4000))
+    broken = np.zeros((3, 4000))
+    broken[1, 7] = np.nan
+    with pytest.raises(ValueError, match="clip 1 holds NaN"):
+        compute(broken)

@@ -102,6 +102,20 @@ def test_curves_can_be_told_apart_without_colour():
     assert ax.lines[0].get_linestyle() != other.lines[0].get_linestyle()
 
 
+def test_validation_is_drawn_beside_training_where_there_is_any():
+    assert len(plotting.learning_curve(HISTORY).lines) == 1
+    both = History(
+        loss=[2.0, 0.5], accuracy=[0.5, 0.9], validation_loss=[2.1, 1], validation_accuracy=[0, 0.7]
+    )
+    ax = plotting.learning_curve(both)
+    [right] = [axes for axes in ax.figure.axes if axes is not ax]
+    assert [line.get_ydata().tolist() for line in ax.lines] == [both.loss, both.validation_loss]
+    assert len({line.get_marker() for line in ax.lines}) == 2
+    assert right.get_ylim()[0] == 0
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels == ["loss", "validation loss", "accuracy", "validation accuracy"]
+
+
 def test_a_reliability_diagram_puts_accuracy_over_confidence_and_many_clips_in_large_dots():
     ax = plotting.reliability(BINS)
     dots = ax.collections[-1]

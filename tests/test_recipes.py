@@ -109,6 +109,141 @@ def test_wrong_settings_are_refused(corpus, settings, words):
         recipes.run(**{"name": "K2", "corpus": corpus} | settings)
 
 
+# --- LSTMs ------------------------------------------------------------------------------------
+
+FOUR = ("jackson", "nicolas", "theo", "yweweler")
+LSTMS = {"L1": (4510, 56), "L2": (318218, 56), "L3": (4510, 64 * 9), "L4": (318218, 64 * 9)}
+
+
+@pytest.fixture(scope="session")
+def people(tmp_path_factory):
+    """The four published speakers and a fifth, two takes each: hums that rise with the digit."""
+    folder = tmp_path_factory.mktemp("people")
+    time, dice = np.arange(2000) / 8000, np.random.default_rng(0)
+    for digit in range(10):
+        for speaker in (*FOUR, "george"):
+            for take in range(2):
+                hum = np.sin(2 * np.pi * (200 + 250 * digit) * time) / 2
+                noise = dice.normal(0, 0.02, len(time))
+                audio.write_wav(folder / f"{digit}_{speaker}_{take}.wav", hum + noise, 8000)
+    return corpora.load(folder)
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """The LSTM recipes for one epoch, those that are fed sample by sample on 20 ms of a clip."""
+    for name in LSTMS:
+        recipe = recipes.RECIPES[name]
+        share = {"laptop": {"n_samples": 441}} if recipe.features == "samples" else {}
+        monkeypatch.setitem(recipes.RECIPES, name, replace(recipe, shares=share, epochs=1))
+
+
+@pytest.mark.parametrize("name", LSTMS)
+def test_the_published_lstms_run_as_published(name, people, short):
+    report = recipes.run(name, corpus=people, framework="torch", scale="laptop")
+    n_parameters, n_train = LSTMS[name]
+    assert report.n_parameters == report.n_trainable == n_parameters
+    assert report.n_train == n_train  # 70 or 80 % of 80 clips, nine copies of each or one
+    assert set(report.speakers) == set(FOUR)
+    assert np.ptp(np.bincount(report.y_true)) <= 1
+    assert report.history.validation_accuracy[-1] == pytest.approx(report.test_accuracy)
+    assert recipes.RECIPES[name].framework == "keras"
+
+
+def test_other_splits_of_a_published_lstm_take_everybody(people, short):
+    report = recipes.run("L1", corpus=people, framework="torch", scale="laptop", split="random")
+    assert set(report.speakers) == {*FOUR, "george"}
+
+
+def test_l1_stops_at_the_second_epoch_without_having_learned(people, short, monkeypatch):
+    monkeypatch.setitem(recipes.RECIPES, "L1", replace(recipes.RECIPES["L1"], epochs=5))
+    report = recipes.run("L1", corpus=people, framework="torch", scale="laptop")
+    assert len(report.history.loss) == 2
+    assert report.history.loss[-1] > 2.1
+
+
+def test_no_copy_of_a_test_clip_is_learned_from(people, short, monkeypatch):
+    copied = []
+    real = recipes.augment.copies
+
+    def copies(corpus, **settings):
+        copied.append(corpus)
+        return real(corpus, **settings)
+
+    monkeypatch.setattr(recipes.augment, "copies", copies)
+    report = recipes.run("L3", corpus=people, framework="torch", scale="laptop")
+    four = people.select(people.table["speaker"].isin(FOUR))
+    tested = set(four.table["path"].iloc[report.rows])
+    assert len(copied) == 1
+    assert tested.isdisjoint(copied[0].table["path"])
+    assert len(tested) + len(copied[0]) == len(four)
+
+
+@pytest.mark.parametrize("name", ["L5", "L6", "L7"])
+def test_put_right_they_learn(name, people):
+    report = recipes.run(name, corpus=people, scale="laptop", split="random")
+    assert report.test_accuracy > 0.6  # chance is 0.1
+
+
+def test_each_epoch_hears_the_training_clips_at_other_places(people, monkeypatch):
+    moved = []
+    real = recipes.augment.vary
+
+    def vary(clips, rng, **settings):
+        moved.append(real(clips, rng, **settings))
+        return moved[-1]
+
+    monkeypatch.setattr(recipes.augment, "vary", vary)
+    monkeypatch.setitem(recipes.RECIPES, "L7", replace(recipes.RECIPES["L7"], epochs=2))
+    report = recipes.run("L7", corpus=people, scale="laptop", split="random")
+    assert [len(clips) for clips in moved] == 2 * [report.n_train]
+    assert not np.array_equal(*moved)
+
+
+def test_both_frameworks_run_an_lstm(people, short):
+    pytest.importorskip("keras")
+    first, second = (
+        recipes.run("L2", corpus=people, scale="laptop", framework=framework)
+        for framework in recipes.FRAMEWORKS
+    )
+    assert (first.n_parameters, first.n_train) == (second.n_parameters, second.n_train)
+    assert first.history.loss[0] == pytest.approx(second.history.loss[0], rel=0.1)
+
+
+def test_an_interrupted_run_goes_on_and_writes_its_curves(corpus, tmp_path):
+    pytest.importorskip("tensorboard")
+    kept, logs, file = tmp_path / "kept", tmp_path / "logs", tmp_path / "k2.json"
+    report = recipes.run(
+        "K2", corpus=corpus, scale="laptop", seeds=2, checkpoint_folder=kept, log_folder=logs
+    )
+    assert len(list(kept.iterdir())) == 2
+    assert sorted(folder.name for folder in logs.iterdir()) == [
+        f"K2-torch-{corpus.name}-official-42",
+        f"K2-torch-{corpus.name}-official-43",
+    ]
+    arguments = ("--scale", "laptop", "--seeds", 2, "--checkpoints", kept, "--logs", logs)
+    result = command("run", "K2", "--corpus", folder_of(corpus), *arguments, "--json", file)
+    assert result.exit_code == 0, result.output
+    *again, _ = json.loads(file.read_text())
+    for row, part in zip(again, report.parts, strict=True):
+        assert row["seconds_training"] == part.seconds_training  # read, not trained again
+        assert row["test_accuracy"] == part.test_accuracy
+
+
+def test_a_share_of_the_takes_holds_the_first(tmp_path, monkeypatch):
+    for take in (1, 2, 3, 4, 5):
+        for digit in range(10):
+            hum = np.sin(np.arange(800) / (digit + 2) + take) / 2
+            audio.write_wav(tmp_path / f"{digit}_anna_{take}.wav", hum, 8000)
+    share = {"laptop": {"every": 2, "n_samples": 441}}
+    recipe = replace(recipes.RECIPES["L1"], shares=share, epochs=1)
+    monkeypatch.setitem(recipes.RECIPES, "L1", recipe)
+    report = recipes.run(
+        "L1", corpus=str(tmp_path), framework="torch", scale="laptop", split="official"
+    )
+    assert (report.n_train, report.n_test) == (10, 20)  # take 5; takes 1 and 3
+
+
 # --- the command line -------------------------------------------------------------------------
 
 

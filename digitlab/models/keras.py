@@ -1,8 +1,14 @@
 """Models in Keras. Each has a twin of the same name and size in :mod:`digitlab.models.torch`."""
 
+from collections.abc import Iterator
+
+import numpy as np
+
 from digitlab._optional import require
 
 keras = require("keras", extra="keras")
+
+CONVOLUTIONS = ((32, 41, 8), (64, 9, 4), (64, 9, 4), (128, 9, 4))  # filters, width, stride
 
 
 @keras.saving.register_keras_serializable("digitlab")
@@ -50,6 +56,48 @@ class Scattering(keras.layers.Layer):
     def get_config(self) -> dict:
         """Return what the layer is made of, for its model's file."""
         return super().get_config() | {"J": self.J, "Q": self.Q}
+
+
+@keras.saving.register_keras_serializable("digitlab")
+class SkipZeros(keras.layers.Layer):
+    """Bring the steps of each clip that are not zero to its front, and mask the rest.
+
+    A step is zero if every feature is. An LSTM behind it does what it would do with a mask that has
+    holes, which not every implementation of an LSTM takes. A clip that is nothing but zeros keeps
+    its first step.
+
+    Parameters
+    ----------
+    **kwargs
+        Of every Keras layer.
+
+    Notes
+    -----
+    Maps (n_clips, n_steps, n_features) to the same shape. Taught in chapter 11.
+
+    Examples
+    --------
+    >>> clip = np.array([[[0.0], [3.0], [0.0], [2.0], [0.0]]])
+    >>> np.ravel(SkipZeros()(clip)), np.ravel(SkipZeros().compute_mask(clip))
+    (array([3., 2., 0., 0., 0.], dtype=float32), array([ True,  True, False, False, False]))
+    """
+
+    def call(self, clips):
+        """Sort the steps of clips (n_clips, n_steps, n_features)."""
+        n_steps = keras.ops.shape(clips)[1]
+        places = keras.ops.arange(n_steps, dtype="int32")
+        order = keras.ops.argsort(keras.ops.where(_heard(clips), places, places + n_steps), axis=1)
+        return keras.ops.take_along_axis(clips, order[:, :, None], axis=1)
+
+    def compute_mask(self, clips, previous_mask=None):
+        """Return which steps hold something, once sorted: (n_clips, n_steps)."""
+        n_heard = keras.ops.sum(keras.ops.cast(_heard(clips), "int32"), axis=1, keepdims=True)
+        places = keras.ops.arange(keras.ops.shape(clips)[1], dtype="int32")
+        return keras.ops.less(places, keras.ops.maximum(n_heard, 1))
+
+
+def _heard(clips):
+    return keras.ops.any(keras.ops.not_equal(clips, 0), axis=2)
 
 
 def logistic_regression(n_features: int, n_classes: int, *, seed: int = 0) -> "keras.Model":
@@ -118,6 +166,166 @@ def normalised_regression(n_features: int, n_classes: int, *, seed: int = 0) -> 
     return keras.Sequential([keras.Input((n_features,)), normalise, *regression.layers])
 
 
+def raw_lstm(n_steps: int, n_features: int, n_classes: int, *, seed: int = 0) -> "keras.Model":
+    """Build the published LSTM that is fed sample by sample: L1 and L3.
+
+    LSTM(25), its last state, Dense(50) with a ReLU, Dense(10). Samples that are exactly zero are
+    skipped, wherever they stand.
+
+    Parameters
+    ----------
+    n_steps, n_features, n_classes : int
+        Size of an input, (n_steps, n_features), and of an output row. As published, a step is a
+        sample: (17640, 1).
+    seed : int
+        Decides the initial weights.
+
+    Returns
+    -------
+    keras.Model
+        Maps (n_clips, n_steps, n_features) to probabilities (n_clips, n_classes).
+
+    Notes
+    -----
+    Taught in chapter 11.
+
+    Examples
+    --------
+    >>> count_parameters(raw_lstm(17640, 1, 10))
+    (4510, 4510)
+    """
+    seeds = _seeds(seed)
+    return keras.Sequential(
+        [
+            keras.Input((n_steps, n_features)),
+            SkipZeros(),
+            _lstm(25, seeds),
+            *_published_head(50, n_classes, seeds),
+        ]
+    )
+
+
+def mel_lstm(n_steps: int, n_features: int, n_classes: int, *, seed: int = 0) -> "keras.Model":
+    """Build the published LSTM that reads a spectrogram from low to high: L2 and L4.
+
+    LSTM(256), the mean over its 256 units at each step, Dense(256) with a ReLU, Dense(10).
+
+    Parameters
+    ----------
+    n_steps, n_features, n_classes : int
+        Size of an input, (n_steps, n_features), and of an output row. As published, a step is a
+        mel band, and its features are the frames: (64, 35).
+    seed : int
+        Decides the initial weights.
+
+    Returns
+    -------
+    keras.Model
+        Maps (n_clips, n_steps, n_features) to probabilities (n_clips, n_classes).
+
+    Notes
+    -----
+    Taught in chapter 11, with what is wrong with it.
+
+    Examples
+    --------
+    >>> count_parameters(mel_lstm(64, 35, 10))
+    (318218, 318218)
+    """
+    seeds = _seeds(seed)
+    return keras.Sequential(
+        [
+            keras.Input((n_steps, n_features)),
+            _lstm(256, seeds, return_sequences=True),
+            keras.layers.GlobalAveragePooling1D(data_format="channels_first"),  # over the units
+            *_published_head(256, n_classes, seeds),
+        ]
+    )
+
+
+def frame_lstm(n_steps: int, n_features: int, n_classes: int, *, seed: int = 0) -> "keras.Model":
+    """Build an LSTM that is fed frame by frame: L5 and L6, the published LSTMs put right.
+
+    LSTM(64) whose steps are frames, in the order of time, the mean of its states over them, and
+    one dense layer. Frames that are zero in every feature are skipped.
+
+    Parameters
+    ----------
+    n_steps, n_features, n_classes : int
+        Size of an input, (n_steps, n_features), and of an output row: (35, 64) for a log-mel
+        spectrogram, (102, 80) for raw samples in frames of 10 ms.
+    seed : int
+        Decides the initial weights.
+
+    Returns
+    -------
+    keras.Model
+        Maps (n_clips, n_steps, n_features) to probabilities (n_clips, n_classes).
+
+    Notes
+    -----
+    Taught in chapter 11.
+
+    Examples
+    --------
+    >>> count_parameters(frame_lstm(35, 64, 10))
+    (33674, 33674)
+    """
+    seeds = _seeds(seed)
+    return keras.Sequential(
+        [
+            keras.Input((n_steps, n_features)),
+            SkipZeros(),
+            _lstm(64, seeds, return_sequences=True),
+            keras.layers.GlobalAveragePooling1D(),  # over the steps that are not masked
+            _dense(n_classes, seeds),
+        ]
+    )
+
+
+def raw_cnn(n_samples: int, n_channels: int, n_classes: int, *, seed: int = 0) -> "keras.Model":
+    """Build strided 1-D convolutions over raw samples: L7.
+
+    Four convolutions, each with batch normalisation and a ReLU, take fewer and fewer steps, 512
+    times fewer in all; the mean over what is left goes through one dense layer.
+
+    Parameters
+    ----------
+    n_samples, n_channels, n_classes : int
+        Size of an input, (n_samples, n_channels), and of an output row.
+    seed : int
+        Decides the initial weights.
+
+    Returns
+    -------
+    keras.Model
+        Maps (n_clips, n_samples, n_channels) to probabilities (n_clips, n_classes).
+
+    Notes
+    -----
+    After W. Dai et al., "Very deep convolutional neural networks for raw waveforms", ICASSP 2017,
+    whose M5 is deeper. Taught in chapter 11.
+
+    Examples
+    --------
+    >>> count_parameters(raw_cnn(8192, 1, 10))
+    (132778, 132202)
+    """
+    seeds = _seeds(seed)
+    layers = [keras.Input((n_samples, n_channels))]
+    for n_filters, width, stride in CONVOLUTIONS:
+        weights = keras.initializers.GlorotUniform(next(seeds))
+        layers += [
+            keras.layers.Conv1D(
+                n_filters, width, stride, use_bias=False, kernel_initializer=weights
+            ),
+            keras.layers.BatchNormalization(momentum=0.9),
+            keras.layers.ReLU(),
+        ]
+    pooling = keras.layers.GlobalAveragePooling1D()
+    return keras.Sequential([*layers, pooling, _dense(n_classes, seeds)])
+
+
 def count_parameters(model: "keras.Model") -> tuple[int, int]:
     """Count a model's numbers: weights with the running statistics, and the weights alone.
 
@@ -138,3 +346,38 @@ def count_parameters(model: "keras.Model") -> tuple[int, int]:
     """
     trainable = sum(int(keras.ops.size(weights)) for weights in model.trainable_weights)
     return model.count_params(), trainable
+
+
+def _lstm(n_units: int, seeds: Iterator[int], **settings) -> "keras.layers.Layer":
+    return keras.layers.LSTM(
+        n_units,
+        kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+        recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
+        **settings,
+    )
+
+
+def _published_head(n_hidden: int, n_classes: int, seeds: Iterator[int]) -> list:
+    """Return the dense layers of the published LSTMs."""
+    return [
+        keras.layers.Dense(
+            n_hidden, activation="relu", kernel_initializer=keras.initializers.HeNormal(next(seeds))
+        ),
+        keras.layers.Dense(
+            n_classes,
+            activation="softmax",
+            kernel_initializer=keras.initializers.GlorotNormal(next(seeds)),
+        ),
+    ]
+
+
+def _dense(n_classes: int, seeds: Iterator[int]) -> "keras.layers.Layer":
+    weights = keras.initializers.GlorotUniform(next(seeds))
+    return keras.layers.Dense(n_classes, activation="softmax", kernel_initializer=weights)
+
+
+def _seeds(seed: int) -> Iterator[int]:
+    """Give each layer of a model a seed of its own."""
+    dice = np.random.default_rng(seed)
+    while True:
+        yield int(dice.integers(2**31))

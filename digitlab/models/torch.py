@@ -1,8 +1,14 @@
 """Models in PyTorch. Each has a twin of the same name and size in :mod:`digitlab.models.keras`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from digitlab._optional import require
 
 torch = require("torch", extra="torch")
+rnn = torch.nn.utils.rnn
+
+CONVOLUTIONS = ((32, 41, 8), (64, 9, 4), (64, 9, 4), (128, 9, 4))  # filters, width, stride
 
 
 class Scattering(torch.nn.Module):
@@ -52,6 +58,103 @@ class Scattering(torch.nn.Module):
         return f"J={self.J}, Q={self.Q}"
 
 
+class SkipZeros(torch.nn.Module):
+    """Delete the steps of each clip that are zero in every feature, and pack what is left.
+
+    An LSTM behind it remembers over a deleted step as if it had not been there, which is what a
+    mask does in Keras. A clip that is nothing but zeros keeps its first step.
+
+    Notes
+    -----
+    Maps (n_clips, n_steps, n_features) to a packed sequence. Taught in chapter 11.
+
+    Examples
+    --------
+    >>> clip = torch.tensor([[[0.0], [3.0], [0.0], [2.0], [0.0]]])
+    >>> SkipZeros()(clip).data.flatten()
+    tensor([3., 2.])
+    """
+
+    def forward(self, clips: "torch.Tensor") -> "rnn.PackedSequence":
+        """Pack clips.
+
+        Parameters
+        ----------
+        clips : torch.Tensor of shape (n_clips, n_steps, n_features)
+            Zeros where there is nothing to hear: at the end, or anywhere.
+
+        Returns
+        -------
+        torch.nn.utils.rnn.PackedSequence
+            The other steps.
+        """
+        heard = (clips != 0).any(dim=2)
+        heard[:, 0] |= ~heard.any(dim=1)
+        return rnn.pack_sequence(
+            [clip[steps] for clip, steps in zip(clips, heard, strict=True)], enforce_sorted=False
+        )
+
+
+class LSTM(torch.nn.LSTM):
+    """Keras's LSTM: one bias where PyTorch has two, and the initial weights that Keras draws.
+
+    Kernels are drawn by Glorot and Bengio's rule, the recurrent weights are orthogonal, and the
+    bias of the forget gate is 1. The second bias, ``bias_hh``, is held at zero.
+
+    Parameters
+    ----------
+    n_features : int
+        Size of a step.
+    n_units : int
+        Size of the state.
+
+    Notes
+    -----
+    Maps (n_clips, n_steps, n_features), or the same packed, to what :class:`torch.nn.LSTM` returns.
+    Taught in chapter 11.
+
+    Examples
+    --------
+    >>> count_parameters(LSTM(1, 25))
+    (2700, 2700)
+    """
+
+    def __init__(self, n_features: int, n_units: int):
+        super().__init__(n_features, n_units, batch_first=True)
+        torch.nn.init.xavier_uniform_(self.weight_ih_l0)
+        torch.nn.init.orthogonal_(self.weight_hh_l0)
+        with torch.no_grad():
+            self.bias_ih_l0.zero_()
+            self.bias_ih_l0[n_units : 2 * n_units] = 1  # the forget gate's
+            self.bias_hh_l0.zero_().requires_grad_(False)
+
+
+class _LastState(LSTM):
+    def forward(self, steps):
+        return super().forward(steps)[1][0][-1]
+
+
+class _MeanState(LSTM):
+    def forward(self, steps):
+        states, lengths = rnn.pad_packed_sequence(super().forward(steps)[0], batch_first=True)
+        return states.sum(dim=1) / lengths.to(states.device)[:, None]
+
+
+class _States(LSTM):
+    def forward(self, steps):
+        return super().forward(steps)[0]
+
+
+class _ChannelsFirst(torch.nn.Module):
+    def forward(self, clips):
+        return clips.swapaxes(1, 2)
+
+
+class _MeanOverUnits(torch.nn.Module):
+    def forward(self, states):
+        return states.mean(dim=2)
+
+
 def logistic_regression(n_features: int, n_classes: int, *, seed: int = 0) -> "torch.nn.Module":
     """Build multinomial logistic regression: one linear layer and a log-softmax.
 
@@ -76,8 +179,7 @@ def logistic_regression(n_features: int, n_classes: int, *, seed: int = 0) -> "t
     >>> count_parameters(logistic_regression(336, 10))
     (3370, 3370)
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with _seeded(seed):
         return torch.nn.Sequential(
             torch.nn.Linear(n_features, n_classes), torch.nn.LogSoftmax(dim=1)
         )
@@ -114,13 +216,159 @@ def normalised_regression(n_features: int, n_classes: int, *, seed: int = 0) -> 
     return torch.nn.Sequential(normalise, *logistic_regression(n_features, n_classes, seed=seed))
 
 
+def raw_lstm(n_steps: int, n_features: int, n_classes: int, *, seed: int = 0) -> "torch.nn.Module":
+    """Build the published LSTM that is fed sample by sample: L1 and L3.
+
+    LSTM(25), its last state, Dense(50) with a ReLU, Dense(10). Samples that are exactly zero are
+    skipped, wherever they stand.
+
+    Parameters
+    ----------
+    n_steps, n_features, n_classes : int
+        Size of an input, (n_steps, n_features), and of an output row. As published, a step is a
+        sample: (17640, 1).
+    seed : int
+        Decides the initial weights.
+
+    Returns
+    -------
+    torch.nn.Module
+        Maps (n_clips, n_steps, n_features) to log-probabilities (n_clips, n_classes).
+
+    Notes
+    -----
+    Taught in chapter 11.
+
+    Examples
+    --------
+    >>> count_parameters(raw_lstm(17640, 1, 10))
+    (4510, 4510)
+    """
+    with _seeded(seed):
+        return torch.nn.Sequential(
+            SkipZeros(), _LastState(n_features, 25), *_published_head(25, 50, n_classes)
+        )
+
+
+def mel_lstm(n_steps: int, n_features: int, n_classes: int, *, seed: int = 0) -> "torch.nn.Module":
+    """Build the published LSTM that reads a spectrogram from low to high: L2 and L4.
+
+    LSTM(256), the mean over its 256 units at each step, Dense(256) with a ReLU, Dense(10).
+
+    Parameters
+    ----------
+    n_steps, n_features, n_classes : int
+        Size of an input, (n_steps, n_features), and of an output row. As published, a step is a
+        mel band, and its features are the frames: (64, 35).
+    seed : int
+        Decides the initial weights.
+
+    Returns
+    -------
+    torch.nn.Module
+        Maps (n_clips, n_steps, n_features) to log-probabilities (n_clips, n_classes).
+
+    Notes
+    -----
+    Taught in chapter 11, with what is wrong with it.
+
+    Examples
+    --------
+    >>> count_parameters(mel_lstm(64, 35, 10))
+    (318218, 318218)
+    """
+    with _seeded(seed):
+        return torch.nn.Sequential(
+            _States(n_features, 256), _MeanOverUnits(), *_published_head(n_steps, 256, n_classes)
+        )
+
+
+def frame_lstm(
+    n_steps: int, n_features: int, n_classes: int, *, seed: int = 0
+) -> "torch.nn.Module":
+    """Build an LSTM that is fed frame by frame: L5 and L6, the published LSTMs put right.
+
+    LSTM(64) whose steps are frames, in the order of time, the mean of its states over them, and
+    one dense layer. Frames that are zero in every feature are skipped.
+
+    Parameters
+    ----------
+    n_steps, n_features, n_classes : int
+        Size of an input, (n_steps, n_features), and of an output row: (35, 64) for a log-mel
+        spectrogram, (102, 80) for raw samples in frames of 10 ms.
+    seed : int
+        Decides the initial weights.
+
+    Returns
+    -------
+    torch.nn.Module
+        Maps (n_clips, n_steps, n_features) to log-probabilities (n_clips, n_classes).
+
+    Notes
+    -----
+    Taught in chapter 11.
+
+    Examples
+    --------
+    >>> count_parameters(frame_lstm(35, 64, 10))
+    (33674, 33674)
+    """
+    with _seeded(seed):
+        return torch.nn.Sequential(
+            SkipZeros(),
+            _MeanState(n_features, 64),
+            _dense(64, n_classes),
+            torch.nn.LogSoftmax(dim=1),
+        )
+
+
+def raw_cnn(n_samples: int, n_channels: int, n_classes: int, *, seed: int = 0) -> "torch.nn.Module":
+    """Build strided 1-D convolutions over raw samples: L7.
+
+    Four convolutions, each with batch normalisation and a ReLU, take fewer and fewer steps, 512
+    times fewer in all; the mean over what is left goes through one dense layer.
+
+    Parameters
+    ----------
+    n_samples, n_channels, n_classes : int
+        Size of an input, (n_samples, n_channels), and of an output row.
+    seed : int
+        Decides the initial weights.
+
+    Returns
+    -------
+    torch.nn.Module
+        Maps (n_clips, n_samples, n_channels) to log-probabilities (n_clips, n_classes).
+
+    Notes
+    -----
+    After W. Dai et al., "Very deep convolutional neural networks for raw waveforms", ICASSP 2017,
+    whose M5 is deeper. Taught in chapter 11.
+
+    Examples
+    --------
+    >>> count_parameters(raw_cnn(8192, 1, 10))
+    (132778, 132202)
+    """
+    layers = [_ChannelsFirst()]
+    with _seeded(seed):
+        for n_filters, width, stride in CONVOLUTIONS:
+            convolution = torch.nn.Conv1d(n_channels, n_filters, width, stride, bias=False)
+            torch.nn.init.xavier_uniform_(convolution.weight)
+            layers += [convolution, torch.nn.BatchNorm1d(n_filters, eps=1e-3), torch.nn.ReLU()]
+            n_channels = n_filters
+        pooling = [torch.nn.AdaptiveAvgPool1d(1), torch.nn.Flatten()]
+        dense = _dense(n_channels, n_classes)
+        return torch.nn.Sequential(*layers, *pooling, dense, torch.nn.LogSoftmax(dim=1))
+
+
 def count_parameters(model: "torch.nn.Module") -> tuple[int, int]:
     """Count a model's numbers: weights with the running statistics, and the weights alone.
 
     Parameters
     ----------
     model : torch.nn.Module
-        Any model.
+        Any model. Weights that are frozen are left out of both.
 
     Returns
     -------
@@ -135,3 +383,29 @@ def count_parameters(model: "torch.nn.Module") -> tuple[int, int]:
     trainable = sum(weights.numel() for weights in model.parameters() if weights.requires_grad)
     statistics = sum(values.numel() for values in model.buffers() if values.is_floating_point())
     return trainable + statistics, trainable
+
+
+def _published_head(n_features: int, n_hidden: int, n_classes: int) -> list["torch.nn.Module"]:
+    """Return the dense layers of the published LSTMs, with the initial weights Keras gives them."""
+    hidden, last = torch.nn.Linear(n_features, n_hidden), torch.nn.Linear(n_hidden, n_classes)
+    torch.nn.init.kaiming_normal_(hidden.weight)
+    torch.nn.init.xavier_normal_(last.weight)
+    for layer in (hidden, last):
+        torch.nn.init.zeros_(layer.bias)
+    return [hidden, torch.nn.ReLU(), last, torch.nn.LogSoftmax(dim=1)]
+
+
+def _dense(n_features: int, n_outputs: int) -> "torch.nn.Module":
+    """Return a dense layer with the initial weights that Keras gives it."""
+    layer = torch.nn.Linear(n_features, n_outputs)
+    torch.nn.init.xavier_uniform_(layer.weight)
+    torch.nn.init.zeros_(layer.bias)
+    return layer
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Draw weights by this seed, and leave PyTorch's own dice as they lay."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

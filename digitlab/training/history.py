@@ -1,57 +1,140 @@
-"""What happened while a model learned."""
+"""What happened while a model learned, and when that is enough."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import numpy as np
+
+from digitlab._optional import require
 
 
 @dataclass
 class History:
-    """Loss and accuracy on the training set, measured after every epoch.
+    """Loss and accuracy, measured after every epoch.
 
     Attributes
     ----------
     loss : list of float
-        Mean cross-entropy, in nats a clip.
+        Mean cross-entropy of the training clips, in nats a clip.
     accuracy : list of float
-        Share of clips recognised.
+        Share of the training clips recognised. Where each clip has one label, micro-F1 is the same
+        number.
+    validation_loss, validation_accuracy : list of float
+        Of the validation clips; empty where there are none.
     seconds : float
-        Time that the training took.
+        Time that the training took, measuring included.
     device : str
         What it ran on.
 
     Examples
     --------
     >>> history = History()
-    >>> history.record(2.3, 0.1, epoch=1)
-    >>> history.accuracy
-    [0.1]
+    >>> history.record((2.3, 0.1), (2.4, 0.05))
+    >>> history.accuracy, history.validation_accuracy
+    ([0.1], [0.05])
     """
 
     loss: list[float] = field(default_factory=list)
     accuracy: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
     seconds: float = 0.0
     device: str = ""
 
-    def record(self, loss: float, accuracy: float, *, epoch: int) -> None:
+    @property
+    def epochs(self) -> int:
+        """How many epochs are over."""
+        return len(self.loss)
+
+    def record(
+        self, training: tuple[float, float], validation: tuple[float, float] | None = None
+    ) -> None:
         """Note one epoch's figures.
 
         Parameters
         ----------
-        loss, accuracy : float
-            Measured on the training set.
-        epoch : int
-            Counted from 1.
+        training, validation : tuple of float
+            Loss and accuracy, measured on the clips of either set.
 
         Raises
         ------
         FloatingPointError
-            If the loss is NaN or infinite: nothing can be learned from there on.
+            If a loss is NaN or infinite: nothing can be learned from there on.
         """
-        if not np.isfinite(loss):
-            raise FloatingPointError(
-                f"the loss was {loss} after epoch {epoch}: lower the learning rate, "
-                "or look for NaN and very large numbers in the features"
-            )
-        self.loss.append(float(loss))
-        self.accuracy.append(float(accuracy))
+        for name, measured in (("", training), ("validation ", validation)):
+            if measured and not np.isfinite(measured[0]):
+                raise FloatingPointError(
+                    f"the {name}loss was {measured[0]} after epoch {self.epochs + 1}: lower the "
+                    "learning rate, or look for NaN and very large numbers in the features"
+                )
+        self.loss.append(float(training[0]))
+        self.accuracy.append(float(training[1]))
+        if validation:
+            self.validation_loss.append(float(validation[0]))
+            self.validation_accuracy.append(float(validation[1]))
+
+    def log(self, folder: Path) -> None:
+        """Write the last epoch's figures where TensorBoard looks for them.
+
+        Parameters
+        ----------
+        folder : pathlib.Path
+            ``tensorboard --logdir`` finds it, or a folder above it.
+
+        Raises
+        ------
+        ImportError
+            If TensorBoard is not installed.
+        """
+        writer = require("tensorboard.summary", extra="book").Writer(str(folder))
+        for name, values in asdict(self).items():
+            if isinstance(values, list) and values:
+                set_, _, what = name.rpartition("_")
+                writer.add_scalar(f"{what}/{set_ or 'training'}", values[-1], step=self.epochs)
+        writer.close()
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """When to stop: once the validation loss has not become better for some epochs.
+
+    It decides as Keras's callback of that name does. The model stays as the last epoch left it.
+
+    Attributes
+    ----------
+    min_delta : float
+        By how much the loss must fall below the best one before it counts as better.
+    patience : int
+        How many epochs may pass without that.
+
+    Examples
+    --------
+    >>> published = EarlyStopping(min_delta=0.1, patience=1)
+    >>> published.stops([2.3]), published.stops([2.3, 2.25]), published.stops([2.3, 2.1])
+    (False, True, False)
+    """
+
+    min_delta: float = 0.0
+    patience: int = 1
+
+    def stops(self, losses: list[float]) -> bool:
+        """Tell whether the training is over.
+
+        Parameters
+        ----------
+        losses : list of float
+            Validation loss after each epoch so far.
+
+        Returns
+        -------
+        bool
+            True where it is.
+        """
+        best, waited = np.inf, 0
+        for loss in losses:
+            better = loss + self.min_delta < best
+            best, waited = (loss, 0) if better else (best, waited + 1)
+        return waited >= max(self.patience, 1)
+
+
+NEVER = EarlyStopping(patience=10**9)

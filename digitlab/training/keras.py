@@ -1,12 +1,24 @@
 """Learning in Keras: its own ``fit``, with the figures taken after each epoch."""
 
+import json
 import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 
 from digitlab._devices import keras_device
 from digitlab._optional import require
-from digitlab.training.history import History
+from digitlab.training._common import (
+    MEASURED_AT_ONCE,
+    checkpoint_file,
+    lots,
+    refuse,
+    replacing,
+    step_sizes,
+)
+from digitlab.training.history import NEVER, EarlyStopping, History
 
 keras = require("keras", extra="keras")
 
@@ -19,6 +31,13 @@ def fit(
     epochs: int,
     batch_size: int,
     learning_rate: float = 1e-3,
+    decay: bool = False,
+    augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
+    validation: tuple[np.ndarray, np.ndarray] | None = None,
+    early_stopping: EarlyStopping = NEVER,
+    checkpoint_folder: Path | None = None,
+    log_folder: Path | None = None,
+    after_epoch: Callable[[History], None] | None = None,
     seed: int = 0,
     device: str | None = None,
 ) -> History:
@@ -38,26 +57,44 @@ def fit(
         How often each clip is seen, and how many at a time.
     learning_rate : float
         Adam's step size; the default is Adam's own.
+    decay : bool
+        Whether the step size falls from epoch to epoch, along half a cosine, towards 0.
+    augment : callable, optional
+        Is given the features and what draws, and returns what is learned from in the epoch that
+        begins: other copies of the same clips, in their order.
+    validation : tuple of arrays, optional
+        Features and labels of clips that are measured after every epoch, and not learned from.
+    early_stopping : EarlyStopping
+        When to stop before the last epoch. It looks at the validation clips.
+    checkpoint_folder : pathlib.Path, optional
+        Where to keep all that is needed to go on, after every epoch. If the training was
+        interrupted, the same call goes on after the last whole epoch, and ends as it would have
+        ended.
+    log_folder : pathlib.Path, optional
+        Where to write curves for TensorBoard.
+    after_epoch : callable, optional
+        Is called with the history after every epoch.
     seed : int
-        Decides the permutations.
+        Decides the permutations, and what is drawn for `augment`.
     device : str, optional
         ``"cpu"``, ``"gpu:0"``, ...; by default a GPU where there is one.
 
     Returns
     -------
     History
-        Training loss and accuracy after every epoch.
+        Loss and accuracy after every epoch.
 
     Raises
     ------
     ValueError
-        If there are fewer clips than a batch holds.
+        If there are fewer clips than a batch holds, or nothing to stop by.
     FloatingPointError
-        If the loss is no longer a number.
+        If a loss is no longer a number.
 
     Notes
     -----
-    The twin of :func:`digitlab.training.torch.fit`, taught in chapter 9.
+    The twin of :func:`digitlab.training.torch.fit`, which deals the clips in the same order. Taught
+    in chapters 10 and 11.
 
     Examples
     --------
@@ -68,50 +105,94 @@ def fit(
     >>> history.accuracy[-1]
     1.0
     """
-    if len(x) < batch_size:
-        raise ValueError(f"{len(x)} clips do not fill one batch of {batch_size}")
+    refuse(x, batch_size, validation, early_stopping)
     device = keras_device(device)
     history = History(device=device)
-
-    def measure(epoch: int, logs: dict) -> None:
-        history.record(*model.evaluate(x, y, batch_size=len(x), verbose=0), epoch=epoch + 1)
-
-    start = time.perf_counter()
     with keras.device(device):
-        model.compile(
-            optimizer=keras.optimizers.Adam(learning_rate),
-            loss="sparse_categorical_crossentropy",
-            metrics=["accuracy"],
-        )
-        model.fit(
-            _FullBatches(x, y, batch_size, seed),
-            epochs=epochs,
-            shuffle=False,  # the batches are permuted already
-            verbose=0,
-            callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=measure)],
-        )
-    history.seconds = time.perf_counter() - start
+        steps = step_sizes(learning_rate, epochs, decay)
+        adam = keras.optimizers.Adam(learning_rate)
+        model.compile(adam, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        adam.build(model.trainable_variables)
+        if checkpoint_folder:
+            layers = [type(layer).__name__ for layer in model.layers]
+            weights = model.get_weights()
+            training = (layers, weights, x, y, validation, batch_size, steps, augment, seed)
+            checkpoint = checkpoint_file(checkpoint_folder, "keras", *training)
+            if checkpoint.exists():
+                history = _load(checkpoint, model)
+        start = time.perf_counter() - history.seconds
+
+        def begin_epoch(epoch: int, logs: dict) -> None:
+            adam.learning_rate = steps[epoch]
+
+        def finish_epoch(epoch: int, logs: dict) -> None:
+            history.record(_measure(model, x, y), validation and _measure(model, *validation))
+            history.seconds = time.perf_counter() - start
+            if log_folder:
+                history.log(log_folder)
+            if checkpoint_folder:
+                _save(checkpoint, model, history)
+            if after_epoch:
+                after_epoch(history)
+            model.stop_training = early_stopping.stops(history.validation_loss)
+
+        if not early_stopping.stops(history.validation_loss):
+            callback = keras.callbacks.LambdaCallback(begin_epoch, finish_epoch)
+            model.fit(
+                _FullBatches(x, y, batch_size, seed, augment, history),
+                initial_epoch=history.epochs,
+                epochs=epochs,
+                shuffle=False,  # the batches are permuted already
+                verbose=0,
+                callbacks=[callback],
+            )
     return history
 
 
 class _FullBatches(keras.utils.PyDataset):
     """Batches of a fresh permutation each epoch; the clips that fill no batch sit the epoch out."""
 
-    def __init__(self, x, y, batch_size, seed):
+    def __init__(self, x, y, batch_size, seed, augment, history):
         super().__init__()
         self.x, self.y, self.batch_size = x, y, batch_size
-        self.dice = np.random.default_rng(seed)
-        self.on_epoch_end()
+        self.seed, self.augment, self.history = seed, augment, history
+        self.epoch = 0
 
     def __len__(self):
         return len(self.x) // self.batch_size
 
     def __getitem__(self, i):
+        if self.epoch != self.history.epochs + 1:
+            self._begin(self.history.epochs + 1)
         rows = self.order[i * self.batch_size : (i + 1) * self.batch_size]
-        return self.x[rows], self.y[rows]
+        return self.heard[rows], self.y[rows]
 
-    def on_epoch_end(self):
-        self.order = self.dice.permutation(len(self.x))
+    def _begin(self, epoch):
+        self.order, dice = lots(len(self.x), self.seed, epoch)
+        self.heard = self.augment(self.x, dice) if self.augment else self.x
+        self.epoch = epoch
+
+
+def _measure(model: "keras.Model", x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Return loss and accuracy on all of these clips."""
+    return tuple(model.evaluate(x, y, batch_size=MEASURED_AT_ONCE, verbose=0))
+
+
+def _state(model: "keras.Model") -> list["keras.Variable"]:
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _save(file: Path, model: "keras.Model", history: History) -> None:
+    with replacing(file) as out:
+        values = map(keras.ops.convert_to_numpy, _state(model))
+        np.savez(out, *values, history=json.dumps(asdict(history)))
+
+
+def _load(file: Path, model: "keras.Model") -> History:
+    with np.load(file) as kept:
+        for i, variable in enumerate(_state(model)):
+            variable.assign(kept[f"arr_{i}"])
+        return History(**json.loads(str(kept["history"])))
 
 
 def predict(model: "keras.Model", x: np.ndarray) -> np.ndarray:

@@ -1,13 +1,24 @@
 """Learning in PyTorch: a plain loop, built in the open in chapter 9."""
 
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 
 from digitlab._devices import torch_device
 from digitlab._optional import require
-from digitlab.training.history import History
+from digitlab.training._common import (
+    MEASURED_AT_ONCE,
+    checkpoint_file,
+    lots,
+    refuse,
+    replacing,
+    step_sizes,
+)
+from digitlab.training.history import NEVER, EarlyStopping, History
 
 torch = require("torch", extra="torch")
 
@@ -22,6 +33,13 @@ def fit(
     epochs: int,
     batch_size: int,
     learning_rate: float = 1e-3,
+    decay: bool = False,
+    augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
+    validation: tuple[np.ndarray, np.ndarray] | None = None,
+    early_stopping: EarlyStopping = NEVER,
+    checkpoint_folder: Path | None = None,
+    log_folder: Path | None = None,
+    after_epoch: Callable[[History], None] | None = None,
     seed: int = 0,
     device: str | None = None,
 ) -> History:
@@ -41,27 +59,44 @@ def fit(
         How often each clip is seen, and how many at a time.
     learning_rate : float
         Adam's step size; the default is Adam's own.
+    decay : bool
+        Whether the step size falls from epoch to epoch, along half a cosine, towards 0.
+    augment : callable, optional
+        Is given the features and what draws, and returns what is learned from in the epoch that
+        begins: other copies of the same clips, in their order.
+    validation : tuple of arrays, optional
+        Features and labels of clips that are measured after every epoch, and not learned from.
+    early_stopping : EarlyStopping
+        When to stop before the last epoch. It looks at the validation clips.
+    checkpoint_folder : pathlib.Path, optional
+        Where to keep all that is needed to go on, after every epoch. If the training was
+        interrupted, the same call goes on after the last whole epoch, and ends as it would have
+        ended.
+    log_folder : pathlib.Path, optional
+        Where to write curves for TensorBoard.
+    after_epoch : callable, optional
+        Is called with the history after every epoch.
     seed : int
-        Decides the permutations.
+        Decides the permutations, and what is drawn for `augment`.
     device : str, optional
         By default a GPU where there is one.
 
     Returns
     -------
     History
-        Training loss and accuracy after every epoch.
+        Loss and accuracy after every epoch.
 
     Raises
     ------
     ValueError
-        If there are fewer clips than a batch holds.
+        If there are fewer clips than a batch holds, or nothing to stop by.
     FloatingPointError
-        If the loss is no longer a number.
+        If a loss is no longer a number.
 
     Notes
     -----
     Adam is due to D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015.
-    Taught in chapter 9.
+    Taught in chapter 9; validation and early stopping in chapter 11.
 
     Examples
     --------
@@ -72,32 +107,66 @@ def fit(
     >>> history.accuracy[-1]
     1.0
     """
-    if len(x) < batch_size:
-        raise ValueError(f"{len(x)} clips do not fill one batch of {batch_size}")
+    refuse(x, batch_size, validation, early_stopping)
     device = torch_device(device)
     model.to(device)
-    x = torch.as_tensor(x, dtype=torch.float32, device=device)
-    y = torch.as_tensor(y, dtype=torch.long, device=device)
     adam = torch.optim.Adam(model.parameters(), lr=learning_rate)
-    dice = torch.Generator().manual_seed(seed)
     history = History(device=device)
-    start = time.perf_counter()
+    steps = step_sizes(learning_rate, epochs, decay)
+    if checkpoint_folder:
+        weights = [values.numpy(force=True) for values in model.state_dict().values()]
+        training = (str(model), weights, x, y, validation, batch_size, steps, augment, seed)
+        checkpoint = checkpoint_file(checkpoint_folder, "torch", *training)
+        if checkpoint.exists():
+            kept = torch.load(checkpoint, map_location=device)
+            model.load_state_dict(kept["model"])
+            adam.load_state_dict(kept["adam"])
+            history = History(**kept["history"])
+    start = time.perf_counter() - history.seconds
+    clips, (x, y) = x, _tensors(x, y, device)
+    validation = validation and _tensors(*validation, device)
     with _threads_for(x[:batch_size]):
-        for epoch in range(1, epochs + 1):
+        while history.epochs < epochs and not early_stopping.stops(history.validation_loss):
+            adam.param_groups[0]["lr"] = steps[history.epochs]
+            order, dice = lots(len(x), seed, history.epochs + 1)
+            order = torch.as_tensor(order, device=device)
+            heard = x if augment is None else _tensors(augment(clips, dice), y, device)[0]
             model.train()
-            order = torch.randperm(len(x), generator=dice).to(device)
             for batch in order[: len(x) // batch_size * batch_size].split(batch_size):
                 adam.zero_grad()
-                torch.nn.functional.nll_loss(model(x[batch]), y[batch]).backward()
+                torch.nn.functional.nll_loss(model(heard[batch]), y[batch]).backward()
                 adam.step()
-            model.eval()
-            with torch.inference_mode():
-                log_probabilities = model(x)
-                loss = torch.nn.functional.nll_loss(log_probabilities, y).item()
-                accuracy = (log_probabilities.argmax(dim=1) == y).float().mean().item()
-            history.record(loss, accuracy, epoch=epoch)
-    history.seconds = time.perf_counter() - start
+            history.record(_measure(model, x, y), validation and _measure(model, *validation))
+            history.seconds = time.perf_counter() - start
+            if log_folder:
+                history.log(log_folder)
+            if checkpoint_folder:
+                state = {"model": model.state_dict(), "adam": adam.state_dict()}
+                with replacing(checkpoint) as out:
+                    torch.save(state | {"history": asdict(history)}, out)
+            if after_epoch:
+                after_epoch(history)
     return history
+
+
+def _tensors(x: np.ndarray, y: np.ndarray, device: str) -> tuple["torch.Tensor", "torch.Tensor"]:
+    return (
+        torch.as_tensor(x, dtype=torch.float32, device=device),
+        torch.as_tensor(y, dtype=torch.long, device=device),
+    )
+
+
+def _measure(model: "torch.nn.Module", x: "torch.Tensor", y: "torch.Tensor") -> tuple:
+    """Return loss and accuracy on all of these clips."""
+    log_probabilities = _answer(model, x)
+    loss = torch.nn.functional.nll_loss(log_probabilities, y).item()
+    return loss, (log_probabilities.argmax(dim=1) == y).float().mean().item()
+
+
+def _answer(model: "torch.nn.Module", x: "torch.Tensor") -> "torch.Tensor":
+    model.eval()
+    with torch.inference_mode():
+        return torch.cat([model(part) for part in x.split(MEASURED_AT_ONCE)])
 
 
 @contextmanager
@@ -135,8 +204,5 @@ def predict(model: "torch.nn.Module", x: np.ndarray) -> np.ndarray:
     >>> predict(logistic_regression(4, 2), np.zeros((3, 4))).shape
     (3, 2)
     """
-    device = next(model.parameters()).device
-    model.eval()
-    with torch.inference_mode():
-        x = torch.as_tensor(x, dtype=torch.float32, device=device)
-        return model(x).exp().cpu().numpy()
+    x = torch.as_tensor(x, dtype=torch.float32, device=next(model.parameters()).device)
+    return _answer(model, x).exp().cpu().numpy()
