@@ -23,6 +23,9 @@ from . import (
     recipes as recipes,
 )
 from . import (
+    recognisers as recognisers,
+)
+from . import (
     riff as riff,
 )
 from . import (

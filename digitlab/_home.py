@@ -1,8 +1,10 @@
 """Where digitlab keeps what it downloads and computes."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import platformdirs
 
@@ -51,3 +53,12 @@ def kept_on_disk(function: Callable, folder: Path | None = None) -> Callable:
     import joblib
 
     return joblib.Memory(folder or cache_folder(), verbose=0).cache(function)
+
+
+@contextmanager
+def replacing(file: Path) -> Iterator[BinaryIO]:
+    """Write a file beside its place, and put it there once it is whole."""
+    part = file.with_suffix(".part")
+    with part.open("wb") as out:
+        yield out
+    os.replace(part, file)

@@ -1,16 +1,20 @@
-"""The command line: ``digitlab data | run | doctor``."""
+"""The command line: ``digitlab data | run | predict | doctor``."""
 
 import importlib.util
 import json
 import os
 import shutil
 import sys
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import numpy as np
 
 RESULTS = Path("book/results.csv")
+MOST_BARS = 10
+BAR = 40  # characters
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -115,6 +119,12 @@ def verify(name: str) -> None:
     help="Write curves into this folder, for `make tensorboard`, which looks into logs.",
 )
 @click.option(
+    "--save",
+    "model_file",
+    type=click.Path(path_type=Path),
+    help="Keep what was trained in this new file, such as k2.npz, for `digitlab predict`.",
+)
+@click.option(
     "--json",
     "json_file",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -136,6 +146,44 @@ def run(recipe, json_file, append, **settings) -> None:
             json_file.write_text(json.dumps(report.to_dicts(), indent=1) + "\n", encoding="utf-8")
         if append:
             recipes.append_results(report, RESULTS)
+
+
+@main.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print a list of answers as JSON.")
+def predict(model, files, as_json) -> None:
+    """Ask a kept MODEL what is said in WAV FILES, or in all that lie in a folder.
+
+    Any rate, length and number of channels will do: what was done to a recording is said. A file
+    that cannot be read is named, the others are answered, and the exit status is 1.
+    """
+    from digitlab import recognisers
+
+    with _plain_errors():
+        sounds = [sound for file in files for sound in _sounds(file)]
+        recogniser = recognisers.load(model)
+    if not as_json:
+        click.echo(
+            f"{recogniser.recipe} ({recogniser.framework}), taught {recogniser.n_train:,} clips of "
+            f"{recogniser.corpus}; {recogniser.test_accuracy:.1%} of its own test right "
+            f"({recogniser.split} split)"
+        )
+    answers, failed = [], False
+    for sound in sounds:
+        try:
+            answer = recogniser.hear(*_read(sound))
+        except (OSError, ValueError) as error:
+            failed = True
+            click.secho(str(error), fg="red", err=True)
+            continue
+        if as_json:
+            answers.append(_as_dict(sound, answer, recogniser.classes))
+        else:
+            click.echo(_chart(sound, answer, recogniser.classes))
+    if as_json:
+        click.echo(json.dumps(answers, indent=1, ensure_ascii=False))
+    sys.exit(1 if failed else 0)
 
 
 @main.command()
@@ -175,6 +223,52 @@ def doctor() -> None:
     for problem in problems:
         click.secho(problem, fg="red", err=True)
     sys.exit(1 if problems else 0)
+
+
+def _sounds(file: Path) -> list[Path]:
+    """Return the file, or the recordings in the folder and the folders within."""
+    if not file.is_dir():
+        return [file]
+    from digitlab._layouts import sounds_in
+
+    if not (sounds := sounds_in(file)):
+        raise ValueError(f"{file}: there is no .wav file in this folder")
+    return [file / sound for sound in sounds]
+
+
+def _read(file: Path):
+    from digitlab import audio
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        sound = audio.read_wav(file)
+    for warning in caught:
+        click.secho(str(warning.message), fg="yellow", err=True)
+    return sound
+
+
+def _as_dict(file: Path, answer, classes) -> dict:
+    shares = zip(classes, answer.probabilities.tolist(), strict=True)
+    return {
+        "file": str(file),
+        "label": answer.label,
+        "probabilities": dict(shares),
+        "done": list(answer.done),
+    }
+
+
+def _chart(file: Path, answer, classes: tuple[str, ...]) -> str:
+    """Return an answer as lines: the label, a bar for each likely class, and what was done."""
+    likeliest = np.sort(answer.probabilities)[-MOST_BARS:].min()
+    width = max(map(len, classes))
+    block = "█" if "utf" in (sys.stdout.encoding or "").lower() else "#"
+    bars = [
+        f"  {name:>{width}} {share:6.1%} {block * round(BAR * share)}".rstrip()
+        for name, share in zip(classes, answer.probabilities, strict=True)
+        if share >= likeliest
+    ]
+    done = f"  ({'; '.join(answer.done)})" if answer.done else ""
+    return "\n".join(["", click.style(f"{file}: {answer.label}", bold=True), *bars, done]).rstrip()
 
 
 @contextmanager

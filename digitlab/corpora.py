@@ -15,7 +15,7 @@ import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -520,7 +520,7 @@ def scale_from_environment() -> str:
 def load(
     name: str | os.PathLike,
     *,
-    fallback: str | None = None,
+    fallback: str | os.PathLike | Sequence[str] = (),
     at_least: int = 1,
     strict: bool = True,
 ) -> Corpus:
@@ -532,11 +532,12 @@ def load(
         ``"fsdd"``, ``"audiomnist"``, ``"speech_commands"`` (v0.01, 30 words),
         ``"speech_commands_v0.02"`` (35 words), ``"voices"``, ``"voices-audiomnist"``,
         ``"voices-speech_commands"``, or a folder.
-    fallback : str, optional
+    fallback : str or path, or list of them, optional
         What to load instead, with a printed line, if `name` is neither on disk nor downloadable,
-        or too small. ``"voices"`` are those in the layout of `name`.
+        or too small; of several, the first that can be had. ``"voices"`` are those in the layout
+        of `name`.
     at_least : int
-        How many clips are needed.
+        How many clips of `name` are needed.
     strict : bool
         Whether a file that is misnamed, a duplicate, out of place or missing is an error. If not,
         warnings name such files and those that cannot be read, and the rest loads.
@@ -576,12 +577,13 @@ def load(
     try:
         return _load_published(name, at_least, strict)
     except CorpusUnreachable as error:
-        if fallback is None:
+        if not fallback:
             raise
         source = SOURCES[name]
-        if fallback == "voices" and source.layout != "fsdd":
-            fallback = f"voices-{source.layout}"
-        corpus = load(fallback)
+        voices = "voices" if source.layout == "fsdd" else f"voices-{source.layout}"
+        others = fallback if isinstance(fallback, list | tuple) else [fallback]
+        first, *others = [voices if other == "voices" else other for other in others]
+        corpus = load(first, fallback=others)
         print(f"{source.title} could not be had: {error}")
         print(f"What follows was computed on the {corpus.title} instead.")
         return corpus

@@ -351,6 +351,8 @@ class Report:
         Where the test clips stand in the corpus's table.
     history : digitlab.training.History
         Loss and accuracy after each epoch.
+    recogniser : digitlab.recognisers.Recogniser
+        What was trained; nothing, where several trainings are pooled.
     parts : tuple of Report
         The runs that a pooled report stands for; empty for a single run.
     versions : dict
@@ -379,6 +381,7 @@ class Report:
     speakers: np.ndarray = field(repr=False)
     rows: np.ndarray = field(repr=False)
     history: object = field(default=None, repr=False)
+    recogniser: object = field(default=None, repr=False)
     parts: tuple["Report", ...] = field(default=(), repr=False)
     versions: dict = field(default_factory=lambda: versions(), repr=False)
 
@@ -467,6 +470,7 @@ class Report:
             "speakers",
             "rows",
             "history",
+            "recogniser",
             "parts",
             "versions",
         }

@@ -9,9 +9,10 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from sklearn.preprocessing import StandardScaler
 
-from digitlab import augment, corpora, evaluation, features, splits
+from digitlab import augment, corpora, evaluation, features, recognisers, splits
 from digitlab.training.history import NEVER, EarlyStopping
 
 FRAMEWORKS = ("torch", "keras")
@@ -39,8 +40,10 @@ class Recipe:
         Figures its authors printed; none if it is the book's own.
     source : str
         Key in ``references.bib``; empty where there is none.
+    optimizer : str
+        As for :func:`digitlab.training.torch.fit`.
     learning_rate : float
-        Adam's step size.
+        Its step size.
     decay : bool
         Whether the step size falls towards 0.
     early_stopping : EarlyStopping
@@ -58,6 +61,8 @@ class Recipe:
         validation set of its authors.
     validates_on_test : bool
         Whether its authors took the test clips for validation, too.
+    at_least : int
+        How many clips of its corpus are enough to learn from.
     test_size : float
         The share of the clips that a random split tests on.
     speakers : tuple of str
@@ -79,6 +84,7 @@ class Recipe:
     batch_size: int
     published: dict
     source: str
+    optimizer: str = "adam"
     learning_rate: float = 1e-3
     decay: bool = False
     early_stopping: EarlyStopping = NEVER
@@ -87,6 +93,7 @@ class Recipe:
     vary: dict = field(default_factory=dict)
     set_aside: float = 0.0
     validates_on_test: bool = False
+    at_least: int = 1
     test_size: float = 0.1
     speakers: tuple[str, ...] = ()
     shares: dict = field(default_factory=dict)
@@ -95,6 +102,7 @@ class Recipe:
 FOUR = ("jackson", "nicolas", "theo", "yweweler")  # all of FSDD when it held 2,000 recordings
 RESAMPLED = {"n_samples": 17640, "rate": 22050, "align": "start", "normalize": False}
 SHIFTED = {"shift": (-800, 800)}  # a tenth of a second at 8 kHz
+A_TENTH = {"test_size": 0.1, "set_aside": 1 / 9}  # for the test, and as many for validation
 
 RECIPES = {
     "K1": Recipe(
@@ -289,6 +297,62 @@ RECIPES = {
         published={},
         source="",
     ),
+    "D1": Recipe(
+        title="dense network on spectrogram pictures",
+        framework="keras",
+        corpus="audiomnist",
+        split="random",
+        clips={"n_samples": 30000, "rate": 48000, "align": "start", "normalize": False},
+        features="magnitude_spectrogram",
+        model="picture_dense",
+        epochs=10,
+        batch_size=6,
+        optimizer="rmsprop",
+        at_least=3000,
+        **A_TENTH,
+        shares={"laptop": {"every": 5}},
+        published={
+            "train_accuracy": 0.9893,
+            "validation_accuracy": 0.9825,
+            "test_accuracy": 0.9813,
+            "test_loss": 1.1754,
+            "seconds": 1200,
+        },
+        source="",
+    ),
+    "D2": Recipe(
+        title="dense network on log-mel frames",
+        framework="keras",
+        corpus="audiomnist",
+        split="random",
+        clips=RESAMPLED,
+        features="log_mel_frames",
+        model="mel_dense",
+        epochs=20,
+        batch_size=32,
+        decay=True,
+        at_least=3000,
+        **A_TENTH,
+        published={},
+        source="",
+    ),
+    "D3": Recipe(
+        title="small convolutional network on log-mel frames",
+        framework="keras",
+        corpus="audiomnist",
+        split="random",
+        clips=RESAMPLED,
+        features="log_mel_frames",
+        model="mel_cnn",
+        epochs=8,
+        batch_size=32,
+        learning_rate=3e-3,
+        decay=True,
+        at_least=3000,
+        **A_TENTH,
+        published={},
+        source="",
+    ),
 }
 
 
@@ -304,6 +368,7 @@ def run(
     device: str | None = None,
     checkpoint_folder: Path | None = None,
     log_folder: Path | None = None,
+    model_file: Path | None = None,
 ) -> evaluation.Report:
     """Run a recipe: features, training, and the test.
 
@@ -328,16 +393,19 @@ def run(
         from there.
     log_folder : pathlib.Path, optional
         Where to write curves for TensorBoard, in a folder for each training.
+    model_file : pathlib.Path, optional
+        Where to keep what was trained, for ``digitlab predict``. Nothing may be there yet.
 
     Returns
     -------
     Report
-        Of the run, or pooled over seeds and folds, with those in its ``parts``.
+        Of the run, with what was trained as its ``recogniser``; or pooled over seeds and folds,
+        with those in its ``parts``.
 
     Raises
     ------
     ValueError
-        If a name, scale or count is unknown.
+        If a name, scale or count is unknown, or if one file is to keep several trainings.
     CorpusError
         If the corpus cannot be had.
 
@@ -348,6 +416,8 @@ def run(
     (3370, 120)
     """
     recipe = _recipe(name)
+    if model_file:
+        recognisers.refuse_place(model_file)
     framework = framework or recipe.framework
     if framework not in FRAMEWORKS:
         raise ValueError(f"there is no framework {framework!r}; there are {', '.join(FRAMEWORKS)}")
@@ -357,7 +427,9 @@ def run(
     if scale not in corpora.SCALES:
         raise ValueError(f"there is no scale {scale!r}; there are {', '.join(corpora.SCALES)}")
     if not isinstance(corpus, corpora.Corpus):
-        corpus = corpora.load(corpus or recipe.corpus)
+        least = 1 if corpus else recipe.at_least
+        corpus = corpora.load(corpus or recipe.corpus, at_least=least)
+    whole = corpus
     shared = {
         "recipe": name,
         "framework": framework,
@@ -370,20 +442,30 @@ def run(
     if split == "published":
         corpus = _of_speakers(corpus, recipe.speakers)
     recipe, corpus = _at_scale(recipe, corpus, scale)
+    places = pd.Index(whole.table["path"]).get_indexer(corpus.table["path"])
     folders = {"checkpoint_folder": checkpoint_folder, "log_folder": log_folder}
     waveforms = corpus.waveforms(**recipe.clips)
+    trainings = [
+        (train, test, seed_used)
+        for seed_used in range(seed, seed + seeds)
+        for train, test in splits.split(
+            corpus, shared["split"], test_size=recipe.test_size, seed=seed_used
+        )
+    ]
+    if model_file and len(trainings) > 1:
+        raise ValueError(
+            f"{model_file} can keep one model, and these are {len(trainings)} trainings: "
+            "ask for one seed, and for a split that is not by speakers"
+        )
     x, timing = _features(recipe, waveforms, device if framework == "torch" else None)
-    return evaluation.pool(
-        [
-            _fit_and_test(
-                recipe, corpus, x, train, test, seed_used, device, folders, shared | timing
-            )
-            for seed_used in range(seed, seed + seeds)
-            for train, test in splits.split(
-                corpus, shared["split"], test_size=recipe.test_size, seed=seed_used
-            )
-        ]
-    )
+    reports = []
+    for training in trainings:
+        report = _fit_and_test(recipe, corpus, x, *training, device, folders, shared | timing)
+        report = replace(report, rows=places[report.rows])
+        reports.append(report if len(trainings) == 1 else replace(report, recogniser=None))
+    if model_file:
+        report.recogniser.save(model_file)
+    return evaluation.pool(reports)
 
 
 def append_results(report: evaluation.Report, file: Path) -> None:
@@ -463,8 +545,10 @@ def _fit_and_test(
     if recipe.copies:
         x_train, y_train, timing = _copies(recipe, corpus.select(train))
         shared = shared | {"seconds_features": shared["seconds_features"] + timing}
+    scaling = {}
     if recipe.standardise:
         scaler = StandardScaler().fit(x_train)
+        scaling = {"mean": scaler.mean_, "spread": scaler.scale_}
         x, x_train = scaler.transform(x), scaler.transform(x_train)
     varied = None
     if recipe.vary:
@@ -481,6 +565,7 @@ def _fit_and_test(
         y_train,
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
+        optimizer=recipe.optimizer,
         learning_rate=recipe.learning_rate,
         decay=recipe.decay,
         augment=varied,
@@ -491,21 +576,35 @@ def _fit_and_test(
         device=device,
     )
     n_parameters, n_trainable = models.count_parameters(model)
+    y_pred = training.predict(model, x[test]).argmax(axis=1)
+    clips = {"align": "center", "normalize": True} | recipe.clips
+    described = {"seed": seed, "n_train": len(x_train)}
+    recogniser = recognisers.Recogniser(
+        **{key: shared[key] for key in set(shared) & set(recognisers.DESCRIBED)},
+        **described,
+        test_accuracy=float(np.mean(y_pred == y[test])),
+        rate=clips.pop("rate", corpus.rate),
+        clips=clips,
+        features=recipe.features,
+        builder=recipe.model,
+        model=model,
+        **scaling,
+    )
     return evaluation.Report(
         **shared,
+        **described,
         fold=fold,
-        seed=seed,
         device=history.device,
-        n_train=len(x_train),
         n_parameters=n_parameters,
         n_trainable=n_trainable,
         train_accuracy=history.accuracy[-1],
         seconds_training=history.seconds,
         y_true=y[test],
-        y_pred=training.predict(model, x[test]).argmax(axis=1),
+        y_pred=y_pred,
         speakers=speakers[test],
         rows=test,
         history=history,
+        recogniser=recogniser,
     )
 
 

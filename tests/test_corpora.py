@@ -571,6 +571,8 @@ def test_voices_stand_in_in_the_layout_of_the_corpus(tmp_path, monkeypatch, caps
     assert words.background_noise
     assert capsys.readouterr().out.count("computed on the built-in voices instead") == 2
     assert corpora.load("speech_commands_v0.02", fallback="voices").name == words.name
+    assert corpora.load("audiomnist", fallback=["speech_commands", "voices"]).name == digits.name
+    assert capsys.readouterr().out.count("instead") == 3
 
 
 # --- finding --------------------------------------------------------------------------------

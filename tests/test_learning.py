@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 FRAMEWORKS = ["torch", "keras"]
 SEQUENCE_MODELS = ["raw_lstm", "mel_lstm", "frame_lstm", "raw_cnn"]
+PICTURE_MODELS = {"picture_dense": (40, 20, 1), "mel_dense": (20, 16), "mel_cnn": (20, 16)}
 
 
 @pytest.fixture(params=FRAMEWORKS)
@@ -47,6 +48,8 @@ SIZES = {
     "raw_lstm": ((17640, 1, 10), 4510),
     "mel_lstm": ((64, 35, 10), 318218),
     "frame_lstm": ((35, 64, 10), 33674),
+    "picture_dense": ((233, 129, 1, 10), 14206282),
+    "mel_dense": ((35, 64, 10), 252122),
 }
 
 
@@ -144,7 +147,8 @@ def twins(name, *sizes):
     first, second = (getattr(module, name)(*sizes, seed=1) for module in models)
     weights = [p for p in second.parameters() if p.requires_grad]
     for value, weight in zip(first.trainable_weights, weights, strict=True):
-        weight.data = torch.as_tensor(np.ascontiguousarray(np.asarray(value).T))
+        value = np.moveaxis(np.asarray(value), (-2, -1), (1, 0)) if value.ndim > 1 else value
+        weight.data = torch.tensor(np.asarray(value))
     return first, second
 
 
@@ -165,6 +169,30 @@ def test_twins_with_the_same_weights_give_the_same_answers(name, words):
     x = heard_by(name, words[0])
     first, second = twins(name, *x.shape[1:], 3)
     assert np.allclose(answers("keras", first, x), answers("torch", second, x), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", PICTURE_MODELS)
+def test_twins_see_the_same_picture(name):
+    shape = PICTURE_MODELS[name]
+    pictures = np.random.default_rng(0).uniform(size=(24, *shape)).astype(np.float32)
+    first, second = twins(name, *shape, 3)
+    assert np.allclose(answers("keras", first, pictures), answers("torch", second, pictures))
+    y = np.arange(24) % 3
+    losses = [
+        importlib.import_module(f"digitlab.training.{framework}")
+        .fit(model, pictures, y, epochs=3, batch_size=8, learning_rate=1e-5, optimizer="rmsprop")
+        .loss
+        for framework, model in (("keras", first), ("torch", second))
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+
+
+def test_an_optimizer_that_nobody_knows_is_refused(lab, task):
+    models, training = lab
+    with pytest.raises(ValueError, match="adam, rmsprop"):
+        training.fit(
+            models.logistic_regression(8, 3), *task, epochs=1, batch_size=16, optimizer="lion"
+        )
 
 
 @pytest.mark.parametrize("name", SEQUENCE_MODELS)
@@ -410,7 +438,7 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(lab, task, t
 
 
 def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(lab, task, tmp_path):
-    from digitlab.training._common import replacing
+    from digitlab._home import replacing
 
     file = tmp_path / "a.checkpoint"
     file.write_bytes(b"whole")

@@ -173,7 +173,7 @@ def test_no_copy_of_a_test_clip_is_learned_from(people, short, monkeypatch):
     monkeypatch.setattr(recipes.augment, "copies", copies)
     report = recipes.run("L3", corpus=people, framework="torch", scale="laptop")
     four = people.select(people.table["speaker"].isin(FOUR))
-    tested = set(four.table["path"].iloc[report.rows])
+    tested = set(people.table["path"].iloc[report.rows])
     assert len(copied) == 1
     assert tested.isdisjoint(copied[0].table["path"])
     assert len(tested) + len(copied[0]) == len(four)

@@ -9,6 +9,8 @@ from digitlab._optional import require
 keras = require("keras", extra="keras")
 
 CONVOLUTIONS = ((32, 41, 8), (64, 9, 4), (64, 9, 4), (128, 9, 4))  # filters, width, stride
+RESIZED = (230, 120)  # frames, bins
+BLOCKS = (16, 32, 64)  # filters
 
 
 @keras.saving.register_keras_serializable("digitlab")
@@ -326,6 +328,121 @@ def raw_cnn(n_samples: int, n_channels: int, n_classes: int, *, seed: int = 0) -
     return keras.Sequential([*layers, pooling, _dense(n_classes, seeds)])
 
 
+def picture_dense(
+    n_frames: int, n_bins: int, n_channels: int, n_classes: int, *, seed: int = 0
+) -> "keras.Model":
+    """Build the published dense network on spectrogram pictures: D1.
+
+    The picture is resized to 230 frames by 120 bins, bilinearly, and laid out in a row; then
+    Dense(512), Dense(128), Dense(64), each with a ReLU, and Dense(10).
+
+    Parameters
+    ----------
+    n_frames, n_bins, n_channels, n_classes : int
+        Size of an input, (n_frames, n_bins, n_channels), and of an output row: (233, 129, 1) and
+        10 as published.
+    seed : int
+        Decides the initial weights.
+
+    Returns
+    -------
+    keras.Model
+        Maps (n_clips, n_frames, n_bins, n_channels) to probabilities (n_clips, n_classes).
+
+    Notes
+    -----
+    Taught in chapter 13.
+
+    Examples
+    --------
+    >>> count_parameters(picture_dense(233, 129, 1, 10))
+    (14206282, 14206282)
+    """
+    picture = keras.Input((n_frames, n_bins, n_channels))
+    resize = keras.layers.Resizing(*RESIZED, data_format="channels_last")
+    layers = _dense_layers((512, 128, 64), n_classes, _seeds(seed))
+    return keras.Sequential([picture, resize, keras.layers.Flatten(), *layers])
+
+
+def mel_dense(n_frames: int, n_mels: int, n_classes: int, *, seed: int = 0) -> "keras.Model":
+    """Build a dense network a fiftieth of D1's size, for log-mel frames: D2.
+
+    All frames in a row, Dense(112) with a ReLU, and Dense(10).
+
+    Parameters
+    ----------
+    n_frames, n_mels, n_classes : int
+        Size of an input, (n_frames, n_mels), and of an output row.
+    seed : int
+        Decides the initial weights.
+
+    Returns
+    -------
+    keras.Model
+        Maps (n_clips, n_frames, n_mels) to probabilities (n_clips, n_classes).
+
+    Notes
+    -----
+    Taught in chapter 13.
+
+    Examples
+    --------
+    >>> count_parameters(mel_dense(35, 64, 10))
+    (252122, 252122)
+    """
+    layers = _dense_layers((112,), n_classes, _seeds(seed))
+    return keras.Sequential([keras.Input((n_frames, n_mels)), keras.layers.Flatten(), *layers])
+
+
+def mel_cnn(n_frames: int, n_mels: int, n_classes: int, *, seed: int = 0) -> "keras.Model":
+    """Build a small convolutional network on log-mel frames: D3.
+
+    Three blocks of a 3 x 3 convolution, batch normalisation, a ReLU and max-pooling by 2; the mean
+    over what frames are left, so that it does not matter when a digit begins; Dense(10).
+
+    Parameters
+    ----------
+    n_frames, n_mels, n_classes : int
+        Size of an input, (n_frames, n_mels), both at least 8, and of an output row.
+    seed : int
+        Decides the initial weights.
+
+    Returns
+    -------
+    keras.Model
+        Maps (n_clips, n_frames, n_mels) to probabilities (n_clips, n_classes).
+
+    Notes
+    -----
+    Taught in chapter 13.
+
+    Examples
+    --------
+    >>> count_parameters(mel_cnn(35, 64, 10))
+    (28762, 28538)
+    """
+    seeds = _seeds(seed)
+    maps = inputs = keras.Input((n_frames, n_mels))
+    maps = keras.layers.Reshape((n_frames, n_mels, 1))(maps)
+    for n_filters in BLOCKS:
+        weights = keras.initializers.GlorotUniform(next(seeds))
+        convolution = keras.layers.Conv2D(
+            n_filters,
+            3,
+            padding="same",
+            use_bias=False,
+            kernel_initializer=weights,
+            data_format="channels_last",
+        )
+        maps = keras.layers.BatchNormalization(momentum=0.9)(convolution(maps))
+        maps = keras.layers.ReLU()(maps)
+        maps = keras.layers.MaxPooling2D(2, data_format="channels_last")(maps)
+    features = keras.layers.Flatten()(keras.ops.mean(maps, axis=1))
+    for layer in _dense_layers((), n_classes, seeds):
+        features = layer(features)
+    return keras.Model(inputs, features)
+
+
 def count_parameters(model: "keras.Model") -> tuple[int, int]:
     """Count a model's numbers: weights with the running statistics, and the weights alone.
 
@@ -346,6 +463,54 @@ def count_parameters(model: "keras.Model") -> tuple[int, int]:
     """
     trainable = sum(int(keras.ops.size(weights)) for weights in model.trainable_weights)
     return model.count_params(), trainable
+
+
+def get_weights(model: "keras.Model") -> list[np.ndarray]:
+    """Return all numbers of a model, weights and running statistics, in its own order.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Any built model.
+
+    Returns
+    -------
+    list of ndarray
+        For :func:`set_weights`.
+
+    Examples
+    --------
+    >>> [values.shape for values in get_weights(logistic_regression(336, 10))]
+    [(336, 10), (10,)]
+    """
+    return model.get_weights()
+
+
+def set_weights(model: "keras.Model", weights: list[np.ndarray]) -> None:
+    """Give a model the numbers of another one that is built alike.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Changed in place.
+    weights : list of ndarray
+        From :func:`get_weights`.
+
+    Raises
+    ------
+    ValueError
+        If they are of another number or shape.
+
+    Examples
+    --------
+    >>> first, second = (logistic_regression(4, 2, seed=seed) for seed in (1, 2))
+    >>> set_weights(second, get_weights(first))
+    >>> all(np.array_equal(a, b) for a, b in zip(get_weights(first), get_weights(second)))
+    True
+    """
+    if [values.shape for values in model.get_weights()] != [values.shape for values in weights]:
+        raise ValueError("these weights do not fit this model")
+    model.set_weights(weights)
 
 
 def _lstm(n_units: int, seeds: Iterator[int], **settings) -> "keras.layers.Layer":
@@ -369,6 +534,17 @@ def _published_head(n_hidden: int, n_classes: int, seeds: Iterator[int]) -> list
             kernel_initializer=keras.initializers.GlorotNormal(next(seeds)),
         ),
     ]
+
+
+def _dense_layers(sizes: tuple[int, ...], n_classes: int, seeds: Iterator[int]) -> list:
+    """Return dense layers of these sizes with ReLUs, and the one that answers."""
+    hidden = [
+        keras.layers.Dense(
+            size, "relu", kernel_initializer=keras.initializers.GlorotUniform(next(seeds))
+        )
+        for size in sizes
+    ]
+    return [*hidden, _dense(n_classes, seeds)]
 
 
 def _dense(n_classes: int, seeds: Iterator[int]) -> "keras.layers.Layer":

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
+
+import numpy as np
 
 from digitlab._optional import require
 
@@ -9,6 +12,8 @@ torch = require("torch", extra="torch")
 rnn = torch.nn.utils.rnn
 
 CONVOLUTIONS = ((32, 41, 8), (64, 9, 4), (64, 9, 4), (128, 9, 4))  # filters, width, stride
+RESIZED = (230, 120)  # frames, bins
+BLOCKS = (16, 32, 64)  # filters
 
 
 class Scattering(torch.nn.Module):
@@ -163,6 +168,17 @@ class _States(LSTM):
 class _ChannelsFirst(torch.nn.Module):
     def forward(self, clips):
         return clips.swapaxes(1, 2)
+
+
+class _Resize(torch.nn.Module):
+    def forward(self, pictures):
+        channels_first = pictures.movedim(3, 1)
+        return torch.nn.functional.interpolate(channels_first, RESIZED, mode="bilinear")
+
+
+class _MeanOverFrames(torch.nn.Module):
+    def forward(self, maps):
+        return maps.mean(dim=2).swapaxes(1, 2)
 
 
 class _MeanOverUnits(torch.nn.Module):
@@ -377,6 +393,112 @@ def raw_cnn(n_samples: int, n_channels: int, n_classes: int, *, seed: int = 0) -
         return torch.nn.Sequential(*layers, *pooling, dense, torch.nn.LogSoftmax(dim=1))
 
 
+def picture_dense(
+    n_frames: int, n_bins: int, n_channels: int, n_classes: int, *, seed: int = 0
+) -> "torch.nn.Module":
+    """Build the published dense network on spectrogram pictures: D1.
+
+    The picture is resized to 230 frames by 120 bins, bilinearly, and laid out in a row; then
+    Dense(512), Dense(128), Dense(64), each with a ReLU, and Dense(10).
+
+    Parameters
+    ----------
+    n_frames, n_bins, n_channels, n_classes : int
+        Size of an input, (n_frames, n_bins, n_channels), and of an output row: (233, 129, 1) and
+        10 as published.
+    seed : int
+        Decides the initial weights.
+
+    Returns
+    -------
+    torch.nn.Module
+        Maps (n_clips, n_frames, n_bins, n_channels) to log-probabilities (n_clips, n_classes).
+
+    Notes
+    -----
+    Taught in chapter 13.
+
+    Examples
+    --------
+    >>> count_parameters(picture_dense(233, 129, 1, 10))
+    (14206282, 14206282)
+    """
+    sizes = (n_channels * RESIZED[0] * RESIZED[1], 512, 128, 64)
+    with _seeded(seed):
+        return torch.nn.Sequential(_Resize(), torch.nn.Flatten(), *_dense_layers(sizes, n_classes))
+
+
+def mel_dense(n_frames: int, n_mels: int, n_classes: int, *, seed: int = 0) -> "torch.nn.Module":
+    """Build a dense network a fiftieth of D1's size, for log-mel frames: D2.
+
+    All frames in a row, Dense(112) with a ReLU, and Dense(10).
+
+    Parameters
+    ----------
+    n_frames, n_mels, n_classes : int
+        Size of an input, (n_frames, n_mels), and of an output row.
+    seed : int
+        Decides the initial weights.
+
+    Returns
+    -------
+    torch.nn.Module
+        Maps (n_clips, n_frames, n_mels) to log-probabilities (n_clips, n_classes).
+
+    Notes
+    -----
+    Taught in chapter 13.
+
+    Examples
+    --------
+    >>> count_parameters(mel_dense(35, 64, 10))
+    (252122, 252122)
+    """
+    with _seeded(seed):
+        layers = _dense_layers((n_frames * n_mels, 112), n_classes)
+        return torch.nn.Sequential(torch.nn.Flatten(), *layers)
+
+
+def mel_cnn(n_frames: int, n_mels: int, n_classes: int, *, seed: int = 0) -> "torch.nn.Module":
+    """Build a small convolutional network on log-mel frames: D3.
+
+    Three blocks of a 3 x 3 convolution, batch normalisation, a ReLU and max-pooling by 2; the mean
+    over what frames are left, so that it does not matter when a digit begins; Dense(10).
+
+    Parameters
+    ----------
+    n_frames, n_mels, n_classes : int
+        Size of an input, (n_frames, n_mels), both at least 8, and of an output row.
+    seed : int
+        Decides the initial weights.
+
+    Returns
+    -------
+    torch.nn.Module
+        Maps (n_clips, n_frames, n_mels) to log-probabilities (n_clips, n_classes).
+
+    Notes
+    -----
+    Taught in chapter 13.
+
+    Examples
+    --------
+    >>> count_parameters(mel_cnn(35, 64, 10))
+    (28762, 28538)
+    """
+    layers = [torch.nn.Unflatten(1, (1, n_frames))]
+    n_before = 1
+    with _seeded(seed):
+        for n_filters in BLOCKS:
+            convolution = torch.nn.Conv2d(n_before, n_filters, 3, padding=1, bias=False)
+            torch.nn.init.xavier_uniform_(convolution.weight)
+            normalise = torch.nn.BatchNorm2d(n_filters, eps=1e-3)
+            layers += [convolution, normalise, torch.nn.ReLU(), torch.nn.MaxPool2d(2)]
+            n_before = n_filters
+        head = _dense_layers((n_before * (n_mels // 2 ** len(BLOCKS)),), n_classes)
+        return torch.nn.Sequential(*layers, _MeanOverFrames(), torch.nn.Flatten(), *head)
+
+
 def count_parameters(model: "torch.nn.Module") -> tuple[int, int]:
     """Count a model's numbers: weights with the running statistics, and the weights alone.
 
@@ -400,6 +522,55 @@ def count_parameters(model: "torch.nn.Module") -> tuple[int, int]:
     return trainable + statistics, trainable
 
 
+def get_weights(model: "torch.nn.Module") -> list[np.ndarray]:
+    """Return all numbers of a model, weights and running statistics, in its own order.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Any model.
+
+    Returns
+    -------
+    list of ndarray
+        For :func:`set_weights`.
+
+    Examples
+    --------
+    >>> [values.shape for values in get_weights(logistic_regression(336, 10))]
+    [(10, 336), (10,)]
+    """
+    return [values.numpy(force=True) for values in model.state_dict().values()]
+
+
+def set_weights(model: "torch.nn.Module", weights: list[np.ndarray]) -> None:
+    """Give a model the numbers of another one that is built alike.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Changed in place.
+    weights : list of ndarray
+        From :func:`get_weights`.
+
+    Raises
+    ------
+    ValueError
+        If they are of another number or shape.
+
+    Examples
+    --------
+    >>> first, second = (logistic_regression(4, 2, seed=seed) for seed in (1, 2))
+    >>> set_weights(second, get_weights(first))
+    >>> all(np.array_equal(a, b) for a, b in zip(get_weights(first), get_weights(second)))
+    True
+    """
+    state = model.state_dict()
+    if [values.shape for values in state.values()] != [values.shape for values in weights]:
+        raise ValueError("these weights do not fit this model")
+    model.load_state_dict(dict(zip(state, map(torch.as_tensor, weights), strict=True)))
+
+
 def _published_head(n_features: int, n_hidden: int, n_classes: int) -> list["torch.nn.Module"]:
     """Return the dense layers of the published LSTMs, with the initial weights Keras gives them."""
     hidden, last = torch.nn.Linear(n_features, n_hidden), torch.nn.Linear(n_hidden, n_classes)
@@ -408,6 +579,14 @@ def _published_head(n_features: int, n_hidden: int, n_classes: int) -> list["tor
     for layer in (hidden, last):
         torch.nn.init.zeros_(layer.bias)
     return [hidden, torch.nn.ReLU(), last, torch.nn.LogSoftmax(dim=1)]
+
+
+def _dense_layers(sizes: tuple[int, ...], n_classes: int) -> list["torch.nn.Module"]:
+    """Return dense layers with ReLUs from size to size, and the one that answers."""
+    layers = []
+    for n_inputs, n_outputs in pairwise(sizes):
+        layers += [_dense(n_inputs, n_outputs), torch.nn.ReLU()]
+    return [*layers, _dense(sizes[-1], n_classes), torch.nn.LogSoftmax(dim=1)]
 
 
 def _dense(n_features: int, n_outputs: int) -> "torch.nn.Module":

@@ -1,10 +1,6 @@
 """What training needs in either framework."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import joblib
 import numpy as np
@@ -12,18 +8,21 @@ import numpy as np
 from digitlab.training.history import NEVER
 
 MEASURED_AT_ONCE = 512  # clips
+OPTIMIZERS = ("adam", "rmsprop")
 
 
-def refuse(x, batch_size: int, validation, early_stopping) -> None:
+def refuse(x, batch_size: int, validation, early_stopping, optimizer: str) -> None:
     """Refuse what nothing can be learned from."""
     if len(x) < batch_size:
         raise ValueError(f"{len(x)} clips do not fill one batch of {batch_size}")
     if early_stopping is not NEVER and not validation:
         raise ValueError("early stopping needs validation clips: give some, as validation=(x, y)")
+    if optimizer not in OPTIMIZERS:
+        raise ValueError(f"there is no optimizer {optimizer!r}; there are {', '.join(OPTIMIZERS)}")
 
 
 def step_sizes(learning_rate: float, epochs: int, decay: bool) -> list[float]:
-    """Return Adam's step size in each epoch."""
+    """Return the step size in each epoch."""
     shares = (1 + np.cos(np.pi * np.arange(epochs) / epochs)) / 2 if decay else np.ones(epochs)
     return (learning_rate * shares).tolist()
 
@@ -42,12 +41,3 @@ def checkpoint_file(folder: Path, *training) -> Path:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{joblib.hash(training)}.checkpoint"
-
-
-@contextmanager
-def replacing(file: Path) -> Iterator[BinaryIO]:
-    """Write a file beside its place, and put it there once it is whole."""
-    part = file.with_suffix(".part")
-    with part.open("wb") as out:
-        yield out
-    os.replace(part, file)

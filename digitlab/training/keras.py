@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from digitlab._devices import keras_device
+from digitlab._home import replacing
 from digitlab._optional import require
 from digitlab.training._common import (
     MEASURED_AT_ONCE,
     checkpoint_file,
     lots,
     refuse,
-    replacing,
     step_sizes,
 )
 from digitlab.training.history import NEVER, EarlyStopping, History
@@ -30,6 +30,7 @@ def fit(
     *,
     epochs: int,
     batch_size: int,
+    optimizer: str = "adam",
     learning_rate: float = 1e-3,
     decay: bool = False,
     augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
@@ -41,7 +42,7 @@ def fit(
     seed: int = 0,
     device: str | None = None,
 ) -> History:
-    """Train a classifier with Adam, on a fresh permutation of the clips each epoch.
+    """Train a classifier, on a fresh permutation of the clips each epoch.
 
     The clips that do not fill the last batch of an epoch are left out of that epoch.
 
@@ -55,8 +56,10 @@ def fit(
         Labels.
     epochs, batch_size : int
         How often each clip is seen, and how many at a time.
+    optimizer : {"adam", "rmsprop"}
+        How gradients become steps; RMSprop with Keras's settings.
     learning_rate : float
-        Adam's step size; the default is Adam's own.
+        Its step size; the default is Adam's own.
     decay : bool
         Whether the step size falls from epoch to epoch, along half a cosine, towards 0.
     augment : callable, optional
@@ -87,7 +90,7 @@ def fit(
     Raises
     ------
     ValueError
-        If there are fewer clips than a batch holds, or nothing to stop by.
+        If there are fewer clips than a batch holds, nothing to stop by, or no such optimizer.
     FloatingPointError
         If a loss is no longer a number.
 
@@ -105,25 +108,28 @@ def fit(
     >>> history.accuracy[-1]
     1.0
     """
-    refuse(x, batch_size, validation, early_stopping)
+    refuse(x, batch_size, validation, early_stopping, optimizer)
     device = keras_device(device)
     history = History(device=device)
     with keras.device(device):
         steps = step_sizes(learning_rate, epochs, decay)
-        adam = keras.optimizers.Adam(learning_rate)
-        model.compile(adam, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-        adam.build(model.trainable_variables)
+        descent = keras.optimizers.get(
+            {"class_name": optimizer, "config": {"learning_rate": learning_rate}}
+        )
+        model.compile(descent, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        descent.build(model.trainable_variables)
         if checkpoint_folder:
             layers = [type(layer).__name__ for layer in model.layers]
             weights = model.get_weights()
-            training = (layers, weights, x, y, validation, batch_size, steps, augment, seed)
+            how = (batch_size, optimizer, steps, augment, seed)
+            training = (layers, weights, x, y, validation, *how)
             checkpoint = checkpoint_file(checkpoint_folder, "keras", *training)
             if checkpoint.exists():
                 history = _load(checkpoint, model)
         start = time.perf_counter() - history.seconds
 
         def begin_epoch(epoch: int, logs: dict) -> None:
-            adam.learning_rate = steps[epoch]
+            descent.learning_rate = steps[epoch]
 
         def finish_epoch(epoch: int, logs: dict) -> None:
             history.record(_measure(model, x, y), validation and _measure(model, *validation))

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from digitlab._devices import torch_device
+from digitlab._home import replacing
 from digitlab._optional import require
+from digitlab.models.torch import get_weights
 from digitlab.training._common import (
     MEASURED_AT_ONCE,
     checkpoint_file,
     lots,
     refuse,
-    replacing,
     step_sizes,
 )
 from digitlab.training.history import NEVER, EarlyStopping, History
@@ -32,6 +33,7 @@ def fit(
     *,
     epochs: int,
     batch_size: int,
+    optimizer: str = "adam",
     learning_rate: float = 1e-3,
     decay: bool = False,
     augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
@@ -43,7 +45,7 @@ def fit(
     seed: int = 0,
     device: str | None = None,
 ) -> History:
-    """Train a classifier with Adam, on a fresh permutation of the clips each epoch.
+    """Train a classifier, on a fresh permutation of the clips each epoch.
 
     The clips that do not fill the last batch of an epoch are left out of that epoch.
 
@@ -57,8 +59,10 @@ def fit(
         Labels.
     epochs, batch_size : int
         How often each clip is seen, and how many at a time.
+    optimizer : {"adam", "rmsprop"}
+        How gradients become steps; RMSprop with Keras's settings.
     learning_rate : float
-        Adam's step size; the default is Adam's own.
+        Its step size; the default is Adam's own.
     decay : bool
         Whether the step size falls from epoch to epoch, along half a cosine, towards 0.
     augment : callable, optional
@@ -89,7 +93,7 @@ def fit(
     Raises
     ------
     ValueError
-        If there are fewer clips than a batch holds, or nothing to stop by.
+        If there are fewer clips than a batch holds, nothing to stop by, or no such optimizer.
     FloatingPointError
         If a loss is no longer a number.
 
@@ -107,46 +111,53 @@ def fit(
     >>> history.accuracy[-1]
     1.0
     """
-    refuse(x, batch_size, validation, early_stopping)
+    refuse(x, batch_size, validation, early_stopping, optimizer)
     device = torch_device(device)
     model.to(device)
-    adam = torch.optim.Adam(model.parameters(), lr=learning_rate)
+    descent = _optimizer(optimizer, model, learning_rate)
     history = History(device=device)
     steps = step_sizes(learning_rate, epochs, decay)
     if checkpoint_folder:
-        weights = [values.numpy(force=True) for values in model.state_dict().values()]
-        training = (str(model), weights, x, y, validation, batch_size, steps, augment, seed)
+        how = (batch_size, optimizer, steps, augment, seed)
+        training = (str(model), get_weights(model), x, y, validation, *how)
         checkpoint = checkpoint_file(checkpoint_folder, "torch", *training)
         if checkpoint.exists():
             kept = torch.load(checkpoint, map_location=device)
             model.load_state_dict(kept["model"])
-            adam.load_state_dict(kept["adam"])
+            descent.load_state_dict(kept["descent"])
             history = History(**kept["history"])
     start = time.perf_counter() - history.seconds
     clips, (x, y) = x, _tensors(x, y, device)
     validation = validation and _tensors(*validation, device)
     with _threads_for(x[:batch_size]):
         while history.epochs < epochs and not early_stopping.stops(history.validation_loss):
-            adam.param_groups[0]["lr"] = steps[history.epochs]
+            descent.param_groups[0]["lr"] = steps[history.epochs]
             order, dice = lots(len(x), seed, history.epochs + 1)
             order = torch.as_tensor(order, device=device)
             heard = x if augment is None else _tensors(augment(clips, dice), y, device)[0]
             model.train()
             for batch in order[: len(x) // batch_size * batch_size].split(batch_size):
-                adam.zero_grad()
+                descent.zero_grad()
                 torch.nn.functional.nll_loss(model(heard[batch]), y[batch]).backward()
-                adam.step()
+                descent.step()
             history.record(_measure(model, x, y), validation and _measure(model, *validation))
             history.seconds = time.perf_counter() - start
             if log_folder:
                 history.log(log_folder)
             if checkpoint_folder:
-                state = {"model": model.state_dict(), "adam": adam.state_dict()}
+                state = {"model": model.state_dict(), "descent": descent.state_dict()}
                 with replacing(checkpoint) as out:
                     torch.save(state | {"history": asdict(history)}, out)
             if after_epoch:
                 after_epoch(history)
     return history
+
+
+def _optimizer(name: str, model: "torch.nn.Module", learning_rate: float):
+    if name == "rmsprop":
+        # Keras adds its 1e-7 to the mean square, PyTorch adds to the root of it
+        return torch.optim.RMSprop(model.parameters(), learning_rate, alpha=0.9, eps=1e-7**0.5)
+    return torch.optim.Adam(model.parameters(), learning_rate)
 
 
 def _tensors(x: np.ndarray, y: np.ndarray, device: str) -> tuple["torch.Tensor", "torch.Tensor"]:

@@ -1,0 +1,202 @@
+"""What was trained is kept in a file, and answers about any recording; files are not trusted."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from digitlab import audio, corpora, recipes, recognisers, voices
+from digitlab.cli import main
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Two built-in voices, eight takes each."""
+    folder = tmp_path_factory.mktemp("voices") / "two"
+    voices.write_corpus(folder, n_speakers=2, n_takes=8)
+    return corpora.load(folder)
+
+
+@pytest.fixture(scope="module", params=["torch", "keras"])
+def kept(request, corpus, tmp_path_factory):
+    """What was trained in one framework, and the file that keeps it."""
+    pytest.importorskip(request.param)
+    file = tmp_path_factory.mktemp("models") / "k2.npz"
+    report = recipes.run(
+        "K2", framework=request.param, corpus=corpus, scale="laptop", model_file=file
+    )
+    return report.recogniser, file
+
+
+def forged(file, folder, **changes):
+    """Copy a recogniser's file, its description changed."""
+    with np.load(file) as whole:
+        arrays = dict(whole)
+    about = json.loads(str(arrays.pop("about"))) | changes
+    np.savez(folder / "forged.npz", about=json.dumps(about), **arrays)
+    return folder / "forged.npz"
+
+
+def command(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_a_file_gives_back_what_was_trained(kept, corpus):
+    trained, file = kept
+    loaded = recognisers.load(file)
+    waveforms = corpus.waveforms()
+    assert np.array_equal(loaded.probabilities(waveforms), trained.probabilities(waveforms))
+    assert (loaded.classes, loaded.rate) == (corpus.classes, corpus.rate)
+    assert loaded.corpus_digest == corpus.digest
+    assert loaded.test_accuracy == trained.test_accuracy > 0.3
+
+
+@pytest.mark.parametrize("recipe", ["K3", "L2", "L5", "L7", "D1", "D2", "D3"])
+def test_every_kind_of_recipe_can_be_kept(recipe, corpus, tmp_path):
+    file = tmp_path / "model.npz"
+    report = recipes.run(
+        recipe,
+        framework="torch",
+        corpus=corpus,
+        split="official",
+        scale="laptop",
+        model_file=file,
+    )
+    loaded = recognisers.load(file)
+    heard = [loaded.hear(corpus.read(row), corpus.rate).label for row in report.rows[:10]]
+    assert heard == [corpus.classes[label] for label in report.y_pred[:10]]
+
+
+def test_a_recording_is_heard_as_the_corpus_is(kept, corpus):
+    _, file = kept
+    recogniser = recognisers.load(file)
+    plain = recogniser.hear(corpus.read(5), 8000)
+    assert np.allclose(
+        plain.probabilities, recogniser.probabilities(corpus.waveforms()[5:6])[0], atol=1e-6
+    )
+    assert len(plain.done) == 2 and plain.done[0].endswith("s of zeros on both sides")
+
+
+def test_any_rate_length_and_number_of_channels_will_do(kept, corpus):
+    recogniser = kept[0]
+    clip = corpus.read(5)
+    plain = recogniser.hear(clip, 8000)
+    quiet = np.zeros(12000, np.float32)
+    long = audio.resample(np.concatenate([quiet, 0.5 * clip, quiet]), 8000, 44100)
+    strange = recogniser.hear(np.stack([long, long], axis=1), 44100)
+    assert strange.label == plain.label
+    assert np.abs(strange.probabilities - plain.probabilities).max() < 0.2
+    said = " ".join(strange.done)
+    for words in ("2 channels", "from 44,100 to 8,000 Hz", "of quiet taken from its ends"):
+        assert words in said
+
+
+def test_what_is_cut_off_or_silent_is_said(kept):
+    recogniser = kept[0]
+    noise = np.random.default_rng(0).normal(size=16000)
+    assert "its last 0.98 s cut off" in recogniser.hear(noise, 8000).done
+    assert "means nothing" in recogniser.hear(np.zeros(4000), 8000).done[0]
+
+
+def test_nothing_is_overwritten(kept, corpus):
+    recogniser, file = kept
+    before = file.read_bytes()
+    for again in (
+        lambda: recogniser.save(file),
+        lambda: recipes.run("K2", corpus=corpus, scale="laptop", model_file=file),
+    ):
+        with pytest.raises(FileExistsError, match="another name"):
+            again()
+    with pytest.raises(FileNotFoundError, match="make it first"):
+        recogniser.save(file.parent / "no" / "k2.npz")
+    assert file.read_bytes() == before
+
+
+def test_one_file_keeps_one_training(corpus, tmp_path):
+    with pytest.raises(ValueError, match="2 trainings"):
+        recipes.run("K2", corpus=corpus, scale="laptop", seeds=2, model_file=tmp_path / "k2.npz")
+    assert not list(tmp_path.iterdir())
+    pooled = recipes.run("K2", corpus=corpus, scale="laptop", seeds=2)
+    assert pooled.recogniser is None
+
+
+@pytest.mark.parametrize(
+    "changes, reason",
+    [
+        ({"format": 2}, "another version"),
+        ({"framework": "os"}, "for 'os'"),
+        ({"features": "_backend"}, "features._backend"),
+        ({"features": "tqdm"}, "features.tqdm"),
+        ({"builder": "require"}, "require"),
+        ({"builder": "normalised_regression"}, "do not fit"),
+        ({"features": "scattering_course"}, "another shape"),
+        ({"classes": ["yes", "no"]}, "do not fit"),
+        ({"clips": {"n_samples": 8192, "align": "top", "normalize": True}}, "align"),
+        ({"clips": {"n_samples": 8192}}, "align"),
+        ({"clips": {"n_samples": "many", "align": "start", "normalize": True}}, "forged"),
+        ({"rate": -8000}, "rate"),
+    ],
+)
+def test_a_file_that_was_tampered_with_is_refused(kept, tmp_path, changes, reason):
+    file = forged(kept[1], tmp_path, **changes)
+    with pytest.raises(recognisers.RecogniserError, match=reason) as error:
+        recognisers.load(file)
+    assert str(file) in str(error.value)
+
+
+def test_other_files_are_refused(kept, corpus, tmp_path):
+    whole = kept[1].read_bytes()
+    files = {"half.npz": whole[: len(whole) // 2], "empty.npz": b"", "text.npz": b"seven"}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    np.savez(tmp_path / "other.npz", np.zeros(3))
+    np.save(tmp_path / "pickle.npy", np.array([print], dtype=object))
+    for file in [*tmp_path.iterdir(), corpus.table["path"][0], tmp_path / "none.npz", tmp_path]:
+        with pytest.raises(recognisers.RecogniserError, match=str(file)):
+            recognisers.load(file)
+
+
+def test_predict_prints_a_chart(kept, corpus):
+    recogniser, file = kept
+    sound = corpus.table["path"][5]
+    result = command("predict", file, sound)
+    assert result.exit_code == 0, result.output
+    label = recogniser.hear(*audio.read_wav(sound)).label
+    assert f"{sound}: {label}" in result.output
+    bars = [line for line in result.output.splitlines() if "%" in line and "test" not in line]
+    assert [line.split()[0] for line in bars] == list(recogniser.classes)
+    lengths = [len(line.split()[2]) if len(line.split()) > 2 else 0 for line in bars]
+    assert recogniser.classes[int(np.argmax(lengths))] == label
+    assert "brought to peak 1" in result.output
+
+
+def test_predict_answers_for_a_folder_and_names_what_it_cannot_read(kept, corpus, tmp_path):
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    audio.write_wav(tmp_path / "a.wav", corpus.read(0), corpus.rate)
+    audio.write_wav(inner / "b.wav", corpus.read(9), corpus.rate)
+    (tmp_path / "bad.wav").write_text("not a sound")
+    result = command("predict", kept[1], tmp_path, "--json")
+    assert result.exit_code == 1
+    assert f"{tmp_path / 'bad.wav'}: this is no WAV file" in result.stderr
+    answers = json.loads(result.stdout)
+    assert [answer["file"] for answer in answers] == [
+        str(tmp_path / "a.wav"),
+        str(inner / "b.wav"),
+    ]
+    for answer in answers:
+        shares = answer["probabilities"]
+        assert sum(shares.values()) == pytest.approx(1, abs=1e-5)
+        assert max(shares, key=shares.get) == answer["label"]
+        assert answer["done"]
+
+
+def test_predict_refuses_in_one_line(kept, corpus, tmp_path):
+    sound = corpus.table["path"][5]
+    for arguments in ((sound, sound), (tmp_path / "none.npz", sound), (kept[1], tmp_path)):
+        result = command("predict", *arguments)
+        assert result.exit_code == 1
+        assert str(tmp_path) in result.output or str(sound) in result.output
+        assert "Traceback" not in result.output
