@@ -119,7 +119,7 @@ def log_mel(
     n_fft: int = 2048,
     hop_length: int = 512,
 ) -> np.ndarray:
-    """Return what the LSTM of chapter 12 sees: mel bands in dB below the clip's maximum.
+    """Return what the published LSTM of chapter 11 sees: mel bands in dB below the clip's maximum.
 
     Parameters
     ----------
