@@ -325,6 +325,82 @@ def calibration_error(probabilities: np.ndarray, y_true: np.ndarray, *, n_bins: 
     return float(np.average(distance, weights=table["n_clips"]))
 
 
+def flows(
+    matrix: np.ndarray, classes: tuple[str, ...], *, threshold: float = 0.001
+) -> pd.DataFrame:
+    """List what was said and what was heard, the most frequent pair first.
+
+    The table behind :func:`digitlab.plotting.alluvial`, and its text for those who cannot see it.
+
+    Parameters
+    ----------
+    matrix : array of shape (n_classes, n_classes), int
+        Counts of clips, a row for what was said, a column for what was heard: from
+        :attr:`Report.confusion`.
+    classes : tuple of str
+        Names of the classes.
+    threshold : float
+        The smallest share of all clips that a picture shows.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a pair that occurred: ``said``, ``heard``, ``clips``, ``share`` (of the clips in which
+        that was said) and ``shown`` (whether its clips reach the threshold).
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not square, has not a name for each class, holds anything but counts or no
+        clips at all, or if the threshold is no share.
+
+    Notes
+    -----
+    Taught in chapter 14.
+
+    Examples
+    --------
+    >>> table = flows([[8, 2], [1, 999]], ("tree", "three"))
+    >>> table
+        said  heard  clips  share  shown
+    0  three  three    999  0.999   True
+    1   tree   tree      8  0.800   True
+    2   tree  three      2  0.200   True
+    3  three   tree      1  0.001  False
+    >>> hidden = table[~table["shown"]]
+    >>> len(hidden), int(hidden["clips"].sum())
+    (1, 1)
+    """
+    counts = np.asarray(matrix)
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
+        raise ValueError(
+            f"a matrix of shape {counts.shape}: a row and a column for each class are needed, "
+            "as in Report.confusion"
+        )
+    if len(set(classes)) != len(counts):
+        raise ValueError(
+            f"{len(set(classes))} different names for the {len(counts)} classes of the matrix"
+        )
+    if (counts < 0).any() or (counts % 1 != 0).any():
+        raise ValueError("a confusion matrix counts clips: whole numbers, not shares, from 0 on")
+    if not counts.any():
+        raise ValueError("there are no clips in the confusion matrix")
+    if not 0 <= threshold < 1:
+        raise ValueError(f"threshold {threshold}: a share of all clips is needed, such as 0.001")
+    said, heard = counts.nonzero()
+    clips = counts[said, heard].astype(int)
+    table = pd.DataFrame(
+        {
+            "said": [classes[i] for i in said],
+            "heard": [classes[i] for i in heard],
+            "clips": clips,
+            "share": clips / counts.sum(axis=1)[said],
+            "shown": clips / counts.sum() >= threshold,
+        }
+    )
+    return table.sort_values("clips", ascending=False, kind="stable", ignore_index=True)
+
+
 @dataclass(frozen=True)
 class Report:
     """How a system did on clips it had not learned from, and all that is needed to do it again.
@@ -433,6 +509,30 @@ class Report:
     def confusion(self) -> np.ndarray:
         """Counts, (n_classes, n_classes): a row for what was said, a column for what was heard."""
         return confusion_matrix(self.y_true, self.y_pred, labels=range(len(self.classes)))
+
+    def worst_pairs(self, n: int = 5) -> pd.DataFrame:
+        """Return what was most often taken for what, and the clips in which to hear it.
+
+        Parameters
+        ----------
+        n : int
+            How many pairs, at most.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``said``, ``heard``, ``clips`` and ``share`` as in :func:`flows`, and ``rows``: where
+            the clips stand in the corpus's table, a list without repeats. Of several runs pooled,
+            ``clips`` counts every run's answers.
+        """
+        table = flows(self.confusion, self.classes).drop(columns="shown")
+        worst = table[table["said"] != table["heard"]].head(n)
+        names = np.asarray(self.classes)
+        asked = pd.DataFrame(
+            {"said": names[self.y_true], "heard": names[self.y_pred], "rows": self.rows}
+        )
+        rows = asked.groupby(["said", "heard"])["rows"].agg(lambda clips: clips.unique().tolist())
+        return worst.join(rows, on=["said", "heard"]).reset_index(drop=True)
 
     @property
     def by_class(self) -> pd.DataFrame:

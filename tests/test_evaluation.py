@@ -12,6 +12,7 @@ from digitlab.evaluation import (
     calibration_error,
     clip_interval,
     compare,
+    flows,
     pool,
     reliability,
     speaker_interval,
@@ -217,3 +218,67 @@ def test_seeds_are_told_apart_over_all_their_folds(report):
     ]
     assert pool(runs).by_seed.to_dict() == {1: (33 + 40) / 80, 2: 1}
     assert report.by_seed.to_dict() == {1: 33 / 40}
+
+
+def test_flows_list_every_pair_once_the_most_frequent_first():
+    matrix = np.array([[5, 0, 3], [1, 8, 0], [0, 0, 3]])
+    table = flows(matrix, ("go", "no", "dog"))
+    assert table["clips"].tolist() == [8, 5, 3, 3, 1]
+    pairs = list(zip(table["said"], table["heard"], strict=True))
+    assert pairs == [("no", "no"), ("go", "go"), ("go", "dog"), ("dog", "dog"), ("no", "go")]
+    assert table["share"].tolist() == pytest.approx([8 / 9, 5 / 8, 3 / 8, 1, 1 / 9])
+    assert table["shown"].all()
+
+
+@pytest.mark.parametrize("threshold", [0.001, 0.003, 0.007])
+def test_a_pair_right_at_the_threshold_is_shown(threshold):
+    least = round(1000 * threshold)
+    matrix = [[500, least], [least - 1, 501 - 2 * least]]
+    table = flows(matrix, ("go", "no"), threshold=threshold)
+    assert table["clips"].sum() == 1000
+    wrong = table[table["said"] != table["heard"]].set_index("clips")["shown"]
+    assert wrong[least] and not wrong.get(least - 1, False)
+
+
+@pytest.mark.parametrize(
+    "matrix, classes, problem",
+    [
+        ([[1, 2, 3], [4, 5, 6]], ("a", "b"), r"shape \(2, 3\)"),
+        ([1, 2], ("a", "b"), r"shape \(2,\)"),
+        ([[1, 0], [0, 1]], ("a", "b", "c"), "3 different names for the 2 classes"),
+        ([[1, 0], [0, 1]], ("a", "a"), "1 different names for the 2 classes"),
+        ([[1, -1], [0, 1]], ("a", "b"), "whole numbers"),
+        ([[0.9, 0.1], [0, 1]], ("a", "b"), "not shares"),
+        ([[np.nan, 1], [0, 1]], ("a", "b"), "whole numbers"),
+        ([[0, 0], [0, 0]], ("a", "b"), "no clips"),
+        (np.zeros((0, 0)), (), "no clips"),
+    ],
+)
+def test_what_counts_no_clips_has_no_flows(matrix, classes, problem):
+    with pytest.raises(ValueError, match=problem):
+        flows(matrix, classes)
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1, 3])
+def test_a_threshold_is_a_share_of_the_clips(threshold):
+    with pytest.raises(ValueError, match=f"threshold {threshold}: a share"):
+        flows([[3, 1], [0, 4]], ("a", "b"), threshold=threshold)
+
+
+def test_the_worst_pairs_come_with_the_clips_to_listen_to(report):
+    y_pred = report.y_true.copy()
+    y_pred[[3, 24, 21]] = 1  # three said 0
+    y_pred[[12, 38]] = 0  # two said 1
+    asked = replace(report, y_pred=y_pred, rows=np.arange(40) + 100)
+    worst = asked.worst_pairs()
+    assert worst.to_dict("list") == {
+        "said": ["0", "1"],
+        "heard": ["1", "0"],
+        "clips": [3, 2],
+        "share": [0.15, 0.1],
+        "rows": [[103, 121, 124], [112, 138]],
+    }
+    assert asked.worst_pairs(1)["rows"].tolist() == [[103, 121, 124]]
+    twice = pool([asked, replace(asked, seed=2)]).worst_pairs(1)
+    assert twice["clips"].tolist() == [6] and twice["rows"].tolist() == [[103, 121, 124]]
+    assert replace(report, y_pred=report.y_true).worst_pairs().empty
