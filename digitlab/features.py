@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from digitlab._devices import torch_device
 from digitlab._home import kept_on_disk
+from digitlab._spectrogram import FLOOR, hann, mel_filters, refuse_settings
 
 KEPT_ON_DISK = ("log_scattering", "scattering_course")
 STAGES = 5  # of a word, in scattering_course
@@ -63,52 +64,103 @@ def magnitude_spectrogram(
     return np.abs(spectra).astype(np.float32)[..., np.newaxis]
 
 
-def complex_spectrogram(
-    waveforms: np.ndarray, *, n_fft: int = 512, win_length: int = 480, hop_length: int = 160
+def spectrogram(
+    waveforms: np.ndarray,
+    *,
+    power: float | None = None,
+    n_fft: int = 512,
+    win_length: int = 480,
+    hop_length: int = 160,
+    pad: int = 0,
 ) -> np.ndarray:
     """Return what the convolutional network of chapter 14 sees: real and imaginary parts.
 
     Frames are centred, with the clip mirrored at its ends, and divided by the root of the window's
-    summed squares, as torchaudio's ``Spectrogram(power=None, normalized=True)`` does.
+    summed squares, as torchaudio's ``Spectrogram(normalized=True)`` does.
 
     Parameters
     ----------
     waveforms : array of shape (n_clips, n_samples)
         Samples, one clip a row; 16,000 as published.
+    power : float, optional
+        Magnitudes to this power instead, as one channel: 1 for magnitudes, 2 for their squares.
     n_fft, win_length, hop_length : int
-        In samples.
+        In samples. A window shorter than `n_fft` has zeros on both sides.
+    pad : int
+        Zeros at either end of a clip, before anything else.
 
     Returns
     -------
-    array of shape (n_clips, 2, n_bins, n_frames), float32
-        257 bins and 101 frames for 16,000 samples.
+    array of shape (n_clips, n_channels, n_bins, n_frames), float32
+        2 channels, or 1 with a `power`; 257 bins and 101 frames for 16,000 samples.
 
     Raises
     ------
     ValueError
-        If `waveforms` has another shape, is shorter than `n_fft`, or holds NaN or infinity.
+        If `waveforms` has another shape, is shorter than `n_fft`, or holds NaN or infinity; or if
+        the settings make no spectrogram.
 
     Notes
     -----
-    Taught in chapter 4, "Spectrograms".
+    Taught in chapter 4, "Spectrograms". On the device, with gradients:
+    :class:`digitlab.models.torch.Spectrogram` and :class:`digitlab.models.keras.Spectrogram`.
 
     Examples
     --------
-    >>> complex_spectrogram(np.zeros((3, 16000))).shape
-    (3, 2, 257, 101)
+    >>> spectrogram(np.zeros((3, 16000))).shape, spectrogram(np.zeros((3, 16000)), power=1).shape
+    ((3, 2, 257, 101), (3, 1, 257, 101))
     """
-    waveforms = _checked(waveforms, n_fft)
-    window = get_window("hann", win_length)
-    spectra = librosa.stft(
-        waveforms,
-        n_fft=n_fft,
-        win_length=win_length,
-        hop_length=hop_length,
-        window=window,
-        pad_mode="reflect",
-    )
-    spectra = spectra / np.sqrt(np.sum(window**2))
-    return np.stack([spectra.real, spectra.imag], axis=1).astype(np.float32)
+    refuse_settings(power, n_fft, win_length, hop_length, pad)
+    settings = {"n_fft": n_fft, "win_length": win_length, "hop_length": hop_length}
+    settings |= {"window": hann(win_length), "pad_mode": "reflect"}
+    pictures = []
+    for part in _parts(waveforms, n_fft):
+        spectra = librosa.stft(np.pad(part, ((0, 0), (pad, pad))), **settings)
+        channels = [spectra.real, spectra.imag] if power is None else [np.abs(spectra) ** power]
+        pictures.append(np.stack(channels, axis=1).astype(np.float32))
+    return np.concatenate(pictures)
+
+
+def log_mel_spectrogram(
+    waveforms: np.ndarray, rate: int = 16000, *, n_mels: int = 64, n_fft: int = 512, **settings: int
+) -> np.ndarray:
+    """Return the frames of :func:`spectrogram` as mel bands: the logarithm of their power.
+
+    Parameters
+    ----------
+    waveforms : array of shape (n_clips, n_samples)
+        Samples, one clip a row.
+    rate : int
+        In Hz.
+    n_mels : int
+        How many bands, from 0 Hz to half the rate.
+    n_fft : int
+        In samples.
+    **settings : int
+        `win_length`, `hop_length` and `pad`, as for :func:`spectrogram`.
+
+    Returns
+    -------
+    array of shape (n_clips, 1, n_mels, n_frames), float32
+        Natural logarithms of power per Hz plus 1e-6; 101 frames for 16,000 samples.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`spectrogram`.
+
+    Notes
+    -----
+    Taught in chapter 14. No clip has a say in the features of another, and none is compared with
+    its own maximum, as :func:`log_mel` does.
+
+    Examples
+    --------
+    >>> log_mel_spectrogram(np.zeros((2, 16000))).shape
+    (2, 1, 64, 101)
+    """
+    powers = spectrogram(waveforms, power=2, n_fft=n_fft, **settings)
+    return np.log(mel_filters(rate, n_fft, n_mels) @ powers + FLOOR)
 
 
 def log_mel(

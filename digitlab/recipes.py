@@ -103,6 +103,23 @@ FOUR = ("jackson", "nicolas", "theo", "yweweler")  # all of FSDD when it held 2,
 RESAMPLED = {"n_samples": 17640, "rate": 22050, "align": "start", "normalize": False}
 SHIFTED = {"shift": (-800, 800)}  # a tenth of a second at 8 kHz
 A_TENTH = {"test_size": 0.1, "set_aside": 1 / 9}  # for the test, and as many for validation
+WORDS = {
+    "corpus": "speech_commands",
+    "split": "random",
+    "clips": {"n_samples": 16000, "rate": 16000, "align": "start", "normalize": False},
+    "features": "samples",
+    "batch_size": 128,
+    "at_least": 2500,
+    "test_size": 0.2,
+    "set_aside": 0.25,
+    "source": "",
+}
+AS_C1 = WORDS | {
+    "framework": "torch",
+    "epochs": 50,
+    "learning_rate": 0.01,
+    "early_stopping": EarlyStopping(patience=3),
+}
 
 RECIPES = {
     "K1": Recipe(
@@ -352,6 +369,36 @@ RECIPES = {
         **A_TENTH,
         published={},
         source="",
+    ),
+    "C1": Recipe(
+        title="convolutional network on complex spectrograms",
+        model="complex_cnn",
+        **AS_C1,
+        published={
+            "train_accuracy": 0.9427,
+            "validation_accuracy": 0.9394,
+            "test_accuracy": 0.9324,
+            "test_loss": 0.2373,
+            "epochs": 40,
+        },
+    ),
+    "C2": Recipe(
+        title="C1's network on magnitudes",
+        model="magnitude_cnn",
+        **AS_C1,
+        published={},
+    ),
+    "C3": Recipe(
+        title="C1's network on squared magnitudes",
+        model="power_cnn",
+        **AS_C1,
+        published={},
+    ),
+    "C4": Recipe(
+        title="C1's network on log-mel bands",
+        model="log_mel_cnn",
+        **AS_C1,
+        published={},
     ),
 }
 

@@ -437,6 +437,29 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(lab, task, t
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_the_seed_and_the_epoch_decide_what_dropout_silences(task, tmp_path):
+    from digitlab.training.torch import fit
+
+    def learn(dice, **settings):
+        torch.manual_seed(0)
+        layers = [torch.nn.Dropout(0.5), torch.nn.Linear(8, 3), torch.nn.LogSoftmax(dim=1)]
+        torch.manual_seed(dice)
+        return fit(torch.nn.Sequential(*layers), *task, batch_size=16, **settings).loss
+
+    def kill(history):
+        if history.epochs == 2:
+            raise Killed
+
+    losses = learn(1, epochs=4, seed=7)
+    after = torch.rand(3)
+    torch.manual_seed(1)
+    assert torch.equal(after, torch.rand(3))  # PyTorch's own dice lie as they lay
+    assert learn(2, epochs=4, seed=7) == losses != learn(1, epochs=4, seed=8)
+    with pytest.raises(Killed):
+        learn(3, epochs=4, seed=7, checkpoint_folder=tmp_path, after_epoch=kill)
+    assert learn(4, epochs=4, seed=7, checkpoint_folder=tmp_path) == losses
+
+
 def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(lab, task, tmp_path):
     from digitlab._home import replacing
 

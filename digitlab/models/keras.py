@@ -5,12 +5,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from digitlab._optional import require
+from digitlab._spectrogram import FLOOR, hann, mel_filters, refuse_settings, refuse_shape
 
 keras = require("keras", extra="keras")
 
 CONVOLUTIONS = ((32, 41, 8), (64, 9, 4), (64, 9, 4), (128, 9, 4))  # filters, width, stride
 RESIZED = (230, 120)  # frames, bins
 BLOCKS = (16, 32, 64)  # filters
+DEEP_BLOCKS = (32, 64, 128, 256, 512)  # filters
 
 
 @keras.saving.register_keras_serializable("digitlab")
@@ -58,6 +60,123 @@ class Scattering(keras.layers.Layer):
     def get_config(self) -> dict:
         """Return what the layer is made of, for its model's file."""
         return super().get_config() | {"J": self.J, "Q": self.Q}
+
+
+@keras.saving.register_keras_serializable("digitlab")
+class Spectrogram(keras.layers.Layer):
+    """The short-time Fourier transform as a layer, on whichever backend Keras has.
+
+    Parameters
+    ----------
+    power : float, optional
+        Magnitudes to this power; by default real and imaginary parts, as two channels.
+    n_fft, win_length, hop_length, pad : int
+        In samples, as for :func:`digitlab.features.spectrogram`.
+    **kwargs
+        Of every Keras layer. It computes in float32 unless ``dtype`` says otherwise.
+
+    Raises
+    ------
+    ValueError
+        If the settings make no spectrogram, or clips are shorter than `n_fft`.
+
+    Notes
+    -----
+    It has no weights. Maps (n_clips, n_samples) to what :func:`digitlab.features.spectrogram`
+    returns, but with the channels last, as Keras has them: (n_clips, n_bins, n_frames, n_channels).
+    Taught in chapter 14.
+
+    Examples
+    --------
+    >>> keras.Sequential([keras.Input((16000,)), Spectrogram()]).output_shape
+    (None, 257, 101, 2)
+    """
+
+    def __init__(
+        self,
+        power: float | None = None,
+        *,
+        n_fft: int = 512,
+        win_length: int = 480,
+        hop_length: int = 160,
+        pad: int = 0,
+        **kwargs,
+    ):
+        super().__init__(**{"dtype": "float32"} | kwargs)
+        refuse_settings(power, n_fft, win_length, hop_length, pad)
+        self.power, self.pad = power, pad
+        self.n_fft, self.win_length, self.hop_length = n_fft, win_length, hop_length
+
+    def call(self, clips):
+        """Transform clips (n_clips, n_samples)."""
+        refuse_shape(clips.shape, self.n_fft)
+        clips = keras.ops.pad(clips, ((0, 0), (self.pad, self.pad)))
+        window = hann(self.win_length)
+        parts = keras.ops.stft(clips, self.win_length, self.hop_length, self.n_fft, window)
+        if self.power is None:
+            return keras.ops.swapaxes(keras.ops.stack(parts, axis=3), 1, 2)
+        tiny = np.finfo(self.compute_dtype).tiny  # keeps the gradient finite in silence
+        squares = sum(keras.ops.square(part) for part in parts) + tiny
+        return keras.ops.swapaxes(squares ** (self.power / 2), 1, 2)[..., None]
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """Return (n_clips, n_bins, n_frames, n_channels)."""
+        n_clips, n_samples = input_shape
+        n_frames = 1 + (n_samples + 2 * self.pad - self.n_fft % 2) // self.hop_length
+        return n_clips, self.n_fft // 2 + 1, n_frames, 1 if self.power else 2
+
+    def get_config(self) -> dict:
+        """Return what the layer is made of, for its model's file."""
+        names = ("power", "n_fft", "win_length", "hop_length", "pad")
+        return super().get_config() | {name: getattr(self, name) for name in names}
+
+
+@keras.saving.register_keras_serializable("digitlab")
+class LogMel(keras.layers.Layer):
+    """Turn squared magnitudes into mel bands, and take the logarithm.
+
+    Parameters
+    ----------
+    rate : int
+        Of the clips, in Hz.
+    n_mels : int
+        How many bands.
+    n_fft : int
+        What the spectrogram was made with.
+    **kwargs
+        Of every Keras layer. It computes in float32 unless ``dtype`` says otherwise.
+
+    Notes
+    -----
+    It has no weights. Behind ``Spectrogram(power=2)`` it returns what
+    :func:`digitlab.features.log_mel_spectrogram` does, but with the channel last: (n_clips, n_mels,
+    n_frames, 1). Taught in chapter 14.
+
+    Examples
+    --------
+    >>> layers = [keras.Input((16000,)), Spectrogram(power=2), LogMel()]
+    >>> keras.Sequential(layers).output_shape
+    (None, 64, 101, 1)
+    """
+
+    def __init__(self, rate: int = 16000, n_mels: int = 64, n_fft: int = 512, **kwargs):
+        super().__init__(**{"dtype": "float32"} | kwargs)
+        self.rate, self.n_mels, self.n_fft = rate, n_mels, n_fft
+        self._filters = mel_filters(rate, n_fft, n_mels)
+
+    def call(self, powers):
+        """Gather the bins of each band from squares (n_clips, n_bins, n_frames, 1)."""
+        filters = keras.ops.cast(self._filters, self.compute_dtype)
+        return keras.ops.log(keras.ops.matmul(filters, powers[..., 0]) + FLOOR)[..., None]
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """Return (n_clips, n_mels, n_frames, 1)."""
+        return input_shape[0], self.n_mels, *input_shape[2:]
+
+    def get_config(self) -> dict:
+        """Return what the layer is made of, for its model's file."""
+        names = ("rate", "n_mels", "n_fft")
+        return super().get_config() | {name: getattr(self, name) for name in names}
 
 
 @keras.saving.register_keras_serializable("digitlab")
@@ -443,6 +562,135 @@ def mel_cnn(n_frames: int, n_mels: int, n_classes: int, *, seed: int = 0) -> "ke
     return keras.Model(inputs, features)
 
 
+def complex_cnn(n_samples: int, n_channels: int, n_classes: int, *, seed: int = 0) -> "keras.Model":
+    """Build the published convolutional network on complex spectrograms: C1.
+
+    Five blocks of a 3 x 3 convolution, batch normalisation, a ReLU, max-pooling by 2 and dropout of
+    whole channels, the last with the mean over its whole map in place of the maxima; Dense(512)
+    with batch normalisation, a ReLU and dropout; one dense layer.
+
+    The spectrogram is the network's first stage: it hears samples.
+
+    Parameters
+    ----------
+    n_samples, n_channels, n_classes : int
+        Size of an input, (n_samples, 1), and of an output row: 16,000 samples at 16 kHz and 30
+        words as published.
+    seed : int
+        Decides the initial weights.
+
+    Returns
+    -------
+    keras.Model
+        Maps (n_clips, n_samples, 1) to probabilities (n_clips, n_classes).
+
+    Notes
+    -----
+    Taught in chapter 14.
+
+    Examples
+    --------
+    >>> count_parameters(complex_cnn(16000, 1, 30))
+    (1852350, 1849342)
+    """
+    return _deep_cnn(n_samples, 2, n_classes, seed, Spectrogram())
+
+
+def magnitude_cnn(
+    n_samples: int, n_channels: int, n_classes: int, *, seed: int = 0
+) -> "keras.Model":
+    """Build C1's network on the magnitudes of the same spectrograms: C2.
+
+    The network of :func:`complex_cnn`, whose first convolution has one channel to look at in place
+    of two.
+
+    Parameters
+    ----------
+    n_samples, n_channels, n_classes : int
+        Size of an input, (n_samples, 1), and of an output row: 16,000 samples at 16 kHz and 30
+        words as published.
+    seed : int
+        Decides the initial weights.
+
+    Returns
+    -------
+    keras.Model
+        Maps (n_clips, n_samples, 1) to probabilities (n_clips, n_classes).
+
+    Notes
+    -----
+    Taught in chapter 14.
+
+    Examples
+    --------
+    >>> count_parameters(magnitude_cnn(16000, 1, 30))
+    (1852062, 1849054)
+    """
+    return _deep_cnn(n_samples, 1, n_classes, seed, Spectrogram(power=1))
+
+
+def power_cnn(n_samples: int, n_channels: int, n_classes: int, *, seed: int = 0) -> "keras.Model":
+    """Build C1's network on squared magnitudes: C3.
+
+    The network of :func:`complex_cnn`, whose first convolution has one channel to look at in place
+    of two.
+
+    Parameters
+    ----------
+    n_samples, n_channels, n_classes : int
+        Size of an input, (n_samples, 1), and of an output row: 16,000 samples at 16 kHz and 30
+        words as published.
+    seed : int
+        Decides the initial weights.
+
+    Returns
+    -------
+    keras.Model
+        Maps (n_clips, n_samples, 1) to probabilities (n_clips, n_classes).
+
+    Notes
+    -----
+    Taught in chapter 14.
+
+    Examples
+    --------
+    >>> count_parameters(power_cnn(16000, 1, 30))
+    (1852062, 1849054)
+    """
+    return _deep_cnn(n_samples, 1, n_classes, seed, Spectrogram(power=2))
+
+
+def log_mel_cnn(n_samples: int, n_channels: int, n_classes: int, *, seed: int = 0) -> "keras.Model":
+    """Build C1's network on 64 mel bands of the same frames, as logarithms: C4.
+
+    The network of :func:`complex_cnn`, whose first convolution has one channel to look at in place
+    of two.
+
+    Parameters
+    ----------
+    n_samples, n_channels, n_classes : int
+        Size of an input, (n_samples, 1), and of an output row: 16,000 samples at 16 kHz and 30
+        words as published.
+    seed : int
+        Decides the initial weights.
+
+    Returns
+    -------
+    keras.Model
+        Maps (n_clips, n_samples, 1) to probabilities (n_clips, n_classes).
+
+    Notes
+    -----
+    Taught in chapter 14.
+
+    Examples
+    --------
+    >>> count_parameters(log_mel_cnn(16000, 1, 30))
+    (1852062, 1849054)
+    """
+    return _deep_cnn(n_samples, 1, n_classes, seed, Spectrogram(power=2), LogMel())
+
+
 def count_parameters(model: "keras.Model") -> tuple[int, int]:
     """Count a model's numbers: weights with the running statistics, and the weights alone.
 
@@ -511,6 +759,45 @@ def set_weights(model: "keras.Model", weights: list[np.ndarray]) -> None:
     if [values.shape for values in model.get_weights()] != [values.shape for values in weights]:
         raise ValueError("these weights do not fit this model")
     model.set_weights(weights)
+
+
+def _deep_cnn(
+    n_samples: int, n_channels: int, n_classes: int, seed: int, *front_end: "keras.layers.Layer"
+) -> "keras.Model":
+    """Return C1's network behind what makes pictures of this many channels."""
+    seeds, last = _seeds(seed), {"data_format": "channels_last"}
+    layers = [keras.Input((n_samples, 1)), keras.layers.Flatten(), *front_end]
+    for n_filters in DEEP_BLOCKS:
+        is_last = n_filters == DEEP_BLOCKS[-1]
+        weights = _drawn_as_in_pytorch(9 * n_channels, seeds)
+        layers += [
+            keras.layers.Conv2D(n_filters, 3, padding="same", **last, **weights),
+            keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5),
+            keras.layers.ReLU(),
+            keras.layers.GlobalAveragePooling2D(**last, keepdims=True)
+            if is_last
+            else keras.layers.MaxPooling2D(2, **last),
+            keras.layers.SpatialDropout2D(0.2, **last, seed=next(seeds)),
+        ]
+        n_channels = n_filters
+    return keras.Sequential(
+        [
+            *layers,
+            keras.layers.Flatten(),
+            keras.layers.Dense(512, **_drawn_as_in_pytorch(n_channels, seeds)),
+            keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5),
+            keras.layers.ReLU(),
+            keras.layers.Dropout(0.5, seed=next(seeds)),
+            keras.layers.Dense(n_classes, activation="softmax", **_drawn_as_in_pytorch(512, seeds)),
+        ]
+    )
+
+
+def _drawn_as_in_pytorch(n_inputs: int, seeds: Iterator[int]) -> dict:
+    """Return what draws weights and biases as PyTorch does: uniformly from ±1/√n_inputs."""
+    bound = n_inputs**-0.5
+    names = ("kernel_initializer", "bias_initializer")
+    return {name: keras.initializers.RandomUniform(-bound, bound, next(seeds)) for name in names}
 
 
 def _lstm(n_units: int, seeds: Iterator[int], **settings) -> "keras.layers.Layer":

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from digitlab._optional import require
+from digitlab._spectrogram import FLOOR, hann, mel_filters, refuse_settings, refuse_shape
 
 torch = require("torch", extra="torch")
 rnn = torch.nn.utils.rnn
@@ -14,6 +15,7 @@ rnn = torch.nn.utils.rnn
 CONVOLUTIONS = ((32, 41, 8), (64, 9, 4), (64, 9, 4), (128, 9, 4))  # filters, width, stride
 RESIZED = (230, 120)  # frames, bins
 BLOCKS = (16, 32, 64)  # filters
+DEEP_BLOCKS = (32, 64, 128, 256, 512)  # filters
 
 
 class Scattering(torch.nn.Module):
@@ -61,6 +63,131 @@ class Scattering(torch.nn.Module):
     def extra_repr(self) -> str:
         """Return what the printed module says."""
         return f"J={self.J}, Q={self.Q}"
+
+
+class Spectrogram(torch.nn.Module):
+    """The short-time Fourier transform as a module: on whatever device its input is.
+
+    Parameters
+    ----------
+    power : float, optional
+        Magnitudes to this power; by default real and imaginary parts, as two channels.
+    n_fft, win_length, hop_length, pad : int
+        In samples, as for :func:`digitlab.features.spectrogram`.
+
+    Raises
+    ------
+    ValueError
+        If the settings make no spectrogram, or clips are shorter than `n_fft`.
+
+    Notes
+    -----
+    It has no parameters. Maps (n_clips, n_samples) to what :func:`digitlab.features.spectrogram`
+    returns, (n_clips, n_channels, n_bins, n_frames), with gradients. Taught in chapter 14.
+
+    Examples
+    --------
+    >>> Spectrogram()(torch.zeros(2, 16000)).shape
+    torch.Size([2, 2, 257, 101])
+    """
+
+    def __init__(
+        self,
+        power: float | None = None,
+        *,
+        n_fft: int = 512,
+        win_length: int = 480,
+        hop_length: int = 160,
+        pad: int = 0,
+    ):
+        super().__init__()
+        refuse_settings(power, n_fft, win_length, hop_length, pad)
+        self.power, self.pad = power, pad
+        self.n_fft, self.win_length, self.hop_length = n_fft, win_length, hop_length
+        self.register_buffer("window", torch.from_numpy(hann(win_length)), persistent=False)
+
+    def forward(self, clips: "torch.Tensor") -> "torch.Tensor":
+        """Transform clips.
+
+        Parameters
+        ----------
+        clips : torch.Tensor of shape (n_clips, n_samples)
+            Float32 or float64.
+
+        Returns
+        -------
+        torch.Tensor of shape (n_clips, n_channels, n_bins, n_frames)
+            Of the same type.
+        """
+        refuse_shape(clips.shape, self.n_fft)
+        spectra = torch.stft(
+            torch.nn.functional.pad(clips, (self.pad, self.pad)),
+            self.n_fft,
+            self.hop_length,
+            self.win_length,
+            self.window.to(clips.dtype),
+            return_complex=True,
+        )
+        parts = torch.view_as_real(spectra)
+        if self.power is None:
+            return parts.movedim(3, 1)
+        tiny = torch.finfo(parts.dtype).tiny  # keeps the gradient finite in silence
+        squares = parts.square().sum(dim=3) + tiny
+        return squares.pow(self.power / 2)[:, None]
+
+    def extra_repr(self) -> str:
+        """Return what the printed module says."""
+        lengths = f"n_fft={self.n_fft}, win_length={self.win_length}, hop_length={self.hop_length}"
+        return f"power={self.power}, {lengths}, pad={self.pad}"
+
+
+class LogMel(torch.nn.Module):
+    """Turn squared magnitudes into mel bands, and take the logarithm.
+
+    Parameters
+    ----------
+    rate : int
+        Of the clips, in Hz.
+    n_mels : int
+        How many bands.
+    n_fft : int
+        What the spectrogram was made with.
+
+    Notes
+    -----
+    It has no parameters. Behind ``Spectrogram(power=2)`` it returns what
+    :func:`digitlab.features.log_mel_spectrogram` does. Taught in chapter 14.
+
+    Examples
+    --------
+    >>> LogMel()(Spectrogram(power=2)(torch.zeros(2, 16000))).shape
+    torch.Size([2, 1, 64, 101])
+    """
+
+    def __init__(self, rate: int = 16000, n_mels: int = 64, n_fft: int = 512):
+        super().__init__()
+        self.rate, self.n_mels, self.n_fft = rate, n_mels, n_fft
+        filters = torch.from_numpy(mel_filters(rate, n_fft, n_mels))
+        self.register_buffer("filters", filters, persistent=False)
+
+    def forward(self, powers: "torch.Tensor") -> "torch.Tensor":
+        """Gather the bins of each band.
+
+        Parameters
+        ----------
+        powers : torch.Tensor of shape (n_clips, 1, n_bins, n_frames)
+            Squared magnitudes.
+
+        Returns
+        -------
+        torch.Tensor of shape (n_clips, 1, n_mels, n_frames)
+            Natural logarithms.
+        """
+        return torch.log(self.filters.to(powers.dtype) @ powers + FLOOR)
+
+    def extra_repr(self) -> str:
+        """Return what the printed module says."""
+        return f"rate={self.rate}, n_mels={self.n_mels}, n_fft={self.n_fft}"
 
 
 class SkipZeros(torch.nn.Module):
@@ -499,6 +626,141 @@ def mel_cnn(n_frames: int, n_mels: int, n_classes: int, *, seed: int = 0) -> "to
         return torch.nn.Sequential(*layers, _MeanOverFrames(), torch.nn.Flatten(), *head)
 
 
+def complex_cnn(
+    n_samples: int, n_channels: int, n_classes: int, *, seed: int = 0
+) -> "torch.nn.Module":
+    """Build the published convolutional network on complex spectrograms: C1.
+
+    Five blocks of a 3 x 3 convolution, batch normalisation, a ReLU, max-pooling by 2 and dropout of
+    whole channels, the last with the mean over its whole map in place of the maxima; Dense(512)
+    with batch normalisation, a ReLU and dropout; one dense layer.
+
+    The spectrogram is the network's first stage: it hears samples.
+
+    Parameters
+    ----------
+    n_samples, n_channels, n_classes : int
+        Size of an input, (n_samples, 1), and of an output row: 16,000 samples at 16 kHz and 30
+        words as published.
+    seed : int
+        Decides the initial weights.
+
+    Returns
+    -------
+    torch.nn.Module
+        Maps (n_clips, n_samples, 1) to log-probabilities (n_clips, n_classes).
+
+    Notes
+    -----
+    Taught in chapter 14.
+
+    Examples
+    --------
+    >>> count_parameters(complex_cnn(16000, 1, 30))
+    (1852350, 1849342)
+    """
+    return _deep_cnn(2, n_classes, seed, Spectrogram())
+
+
+def magnitude_cnn(
+    n_samples: int, n_channels: int, n_classes: int, *, seed: int = 0
+) -> "torch.nn.Module":
+    """Build C1's network on the magnitudes of the same spectrograms: C2.
+
+    The network of :func:`complex_cnn`, whose first convolution has one channel to look at in place
+    of two.
+
+    Parameters
+    ----------
+    n_samples, n_channels, n_classes : int
+        Size of an input, (n_samples, 1), and of an output row: 16,000 samples at 16 kHz and 30
+        words as published.
+    seed : int
+        Decides the initial weights.
+
+    Returns
+    -------
+    torch.nn.Module
+        Maps (n_clips, n_samples, 1) to log-probabilities (n_clips, n_classes).
+
+    Notes
+    -----
+    Taught in chapter 14.
+
+    Examples
+    --------
+    >>> count_parameters(magnitude_cnn(16000, 1, 30))
+    (1852062, 1849054)
+    """
+    return _deep_cnn(1, n_classes, seed, Spectrogram(power=1))
+
+
+def power_cnn(
+    n_samples: int, n_channels: int, n_classes: int, *, seed: int = 0
+) -> "torch.nn.Module":
+    """Build C1's network on squared magnitudes: C3.
+
+    The network of :func:`complex_cnn`, whose first convolution has one channel to look at in place
+    of two.
+
+    Parameters
+    ----------
+    n_samples, n_channels, n_classes : int
+        Size of an input, (n_samples, 1), and of an output row: 16,000 samples at 16 kHz and 30
+        words as published.
+    seed : int
+        Decides the initial weights.
+
+    Returns
+    -------
+    torch.nn.Module
+        Maps (n_clips, n_samples, 1) to log-probabilities (n_clips, n_classes).
+
+    Notes
+    -----
+    Taught in chapter 14.
+
+    Examples
+    --------
+    >>> count_parameters(power_cnn(16000, 1, 30))
+    (1852062, 1849054)
+    """
+    return _deep_cnn(1, n_classes, seed, Spectrogram(power=2))
+
+
+def log_mel_cnn(
+    n_samples: int, n_channels: int, n_classes: int, *, seed: int = 0
+) -> "torch.nn.Module":
+    """Build C1's network on 64 mel bands of the same frames, as logarithms: C4.
+
+    The network of :func:`complex_cnn`, whose first convolution has one channel to look at in place
+    of two.
+
+    Parameters
+    ----------
+    n_samples, n_channels, n_classes : int
+        Size of an input, (n_samples, 1), and of an output row: 16,000 samples at 16 kHz and 30
+        words as published.
+    seed : int
+        Decides the initial weights.
+
+    Returns
+    -------
+    torch.nn.Module
+        Maps (n_clips, n_samples, 1) to log-probabilities (n_clips, n_classes).
+
+    Notes
+    -----
+    Taught in chapter 14.
+
+    Examples
+    --------
+    >>> count_parameters(log_mel_cnn(16000, 1, 30))
+    (1852062, 1849054)
+    """
+    return _deep_cnn(1, n_classes, seed, Spectrogram(power=2), LogMel())
+
+
 def count_parameters(model: "torch.nn.Module") -> tuple[int, int]:
     """Count a model's numbers: weights with the running statistics, and the weights alone.
 
@@ -518,7 +780,12 @@ def count_parameters(model: "torch.nn.Module") -> tuple[int, int]:
     (16, 8)
     """
     trainable = sum(weights.numel() for weights in model.parameters() if weights.requires_grad)
-    statistics = sum(values.numel() for values in model.buffers() if values.is_floating_point())
+    kept = model.state_dict()
+    statistics = sum(
+        values.numel()
+        for name, values in model.named_buffers()
+        if name in kept and values.is_floating_point()
+    )
     return trainable + statistics, trainable
 
 
@@ -569,6 +836,34 @@ def set_weights(model: "torch.nn.Module", weights: list[np.ndarray]) -> None:
     if [values.shape for values in state.values()] != [values.shape for values in weights]:
         raise ValueError("these weights do not fit this model")
     model.load_state_dict(dict(zip(state, map(torch.as_tensor, weights), strict=True)))
+
+
+def _deep_cnn(
+    n_channels: int, n_classes: int, seed: int, *front_end: "torch.nn.Module"
+) -> "torch.nn.Module":
+    """Return C1's network behind what makes pictures of this many channels."""
+    layers = [torch.nn.Flatten(), *front_end]
+    with _seeded(seed):
+        for n_filters in DEEP_BLOCKS:
+            is_last = n_filters == DEEP_BLOCKS[-1]
+            layers += [
+                torch.nn.Conv2d(n_channels, n_filters, 3, padding=1),
+                torch.nn.BatchNorm2d(n_filters),
+                torch.nn.ReLU(),
+                torch.nn.AdaptiveAvgPool2d(1) if is_last else torch.nn.MaxPool2d(2),
+                torch.nn.Dropout2d(0.2),
+            ]
+            n_channels = n_filters
+        return torch.nn.Sequential(
+            *layers,
+            torch.nn.Flatten(),
+            torch.nn.Linear(n_channels, 512),
+            torch.nn.BatchNorm1d(512),
+            torch.nn.ReLU(),
+            torch.nn.Dropout(0.5),
+            torch.nn.Linear(512, n_classes),
+            torch.nn.LogSoftmax(dim=1),
+        )
 
 
 def _published_head(n_features: int, n_hidden: int, n_classes: int) -> list["torch.nn.Module"]:

@@ -81,7 +81,7 @@ def fit(
     after_epoch : callable, optional
         Is called with the history after every epoch.
     seed : int
-        Decides the permutations, and what is drawn for `augment`.
+        Decides the permutations, and what is drawn for `augment` and by dropout.
     device : str, optional
         By default a GPU where there is one.
 
@@ -136,10 +136,11 @@ def fit(
             order = torch.as_tensor(order, device=device)
             heard = x if augment is None else _tensors(augment(clips, dice), y, device)[0]
             model.train()
-            for batch in order[: len(x) // batch_size * batch_size].split(batch_size):
-                descent.zero_grad()
-                torch.nn.functional.nll_loss(model(heard[batch]), y[batch]).backward()
-                descent.step()
+            with _drawn_by(seed, history.epochs + 1, device):
+                for batch in order[: len(x) // batch_size * batch_size].split(batch_size):
+                    descent.zero_grad()
+                    torch.nn.functional.nll_loss(model(heard[batch]), y[batch]).backward()
+                    descent.step()
             history.record(_measure(model, x, y), validation and _measure(model, *validation))
             history.seconds = time.perf_counter() - start
             if log_folder:
@@ -178,6 +179,14 @@ def _answer(model: "torch.nn.Module", x: "torch.Tensor") -> "torch.Tensor":
     model.eval()
     with torch.inference_mode():
         return torch.cat([model(part) for part in x.split(MEASURED_AT_ONCE)])
+
+
+@contextmanager
+def _drawn_by(seed: int, epoch: int, device: str):
+    """Draw what dropout silences by these, however the epochs before were run."""
+    with torch.random.fork_rng([device] if device.startswith("cuda") else []):
+        torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
+        yield
 
 
 @contextmanager
