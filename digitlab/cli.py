@@ -107,6 +107,28 @@ def verify(name: str) -> None:
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="How many.")
 @click.option("--device", help="cpu, cuda, ...; a GPU where there is one, if left out.")
 @click.option(
+    "--devices",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="How many GPUs share a training, or processes without one: where Lightning trains.",
+)
+@click.option(
+    "--nodes",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="On how many machines: run this on each, with NODE_RANK (0, 1, ...), MASTER_ADDR and "
+    "MASTER_PORT set, or by torchrun or Slurm.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["32-true", "bf16-mixed"]),
+    default="32-true",
+    show_default=True,
+    help="bf16-mixed is faster where the processor or GPU has it: where Lightning trains.",
+)
+@click.option(
     "--checkpoints",
     "checkpoint_folder",
     type=click.Path(file_okay=False, path_type=Path),
@@ -116,7 +138,8 @@ def verify(name: str) -> None:
     "--logs",
     "log_folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write curves into this folder, for `make tensorboard`, which looks into logs.",
+    help="Write curves into this folder: metrics.csv, and for `make tensorboard`, which looks "
+    "into logs.",
 )
 @click.option(
     "--save",
@@ -138,9 +161,12 @@ def run(recipe, json_file, append, **settings) -> None:
     if json_file and not json_file.absolute().parent.is_dir():
         raise click.ClickException(f"there is no folder {json_file.absolute().parent}")
     from digitlab import recipes
+    from digitlab._devices import reports_here
 
     with _plain_errors():
         report = recipes.run(recipe, **settings)
+        if not reports_here(settings["devices"] * settings["nodes"]):
+            return
         click.echo(_table(report))
         if json_file:
             json_file.write_text(json.dumps(report.to_dicts(), indent=1) + "\n", encoding="utf-8")
@@ -322,9 +348,16 @@ def _table(report) -> str:
             f"{report.n_parameters:,} parameters.",
             f"Features {report.seconds_features:.1f} s"
             + (" (from the cache)" if report.features_cached else "")
-            + f", training {report.seconds_training:.1f} s.",
+            + f", training {report.seconds_training:.1f} s"
+            + f" ({_clips_a_second(report):,.0f} clips a second).",
         ]
     )
+
+
+def _clips_a_second(report) -> float:
+    """Return how many training clips went by in a second, measuring included."""
+    runs = report.parts or (report,)
+    return sum(run.n_train * run.history.epochs for run in runs) / report.seconds_training
 
 
 def _row(report, seed: str, fold: str) -> str:

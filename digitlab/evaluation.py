@@ -16,7 +16,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 MOST_DRAWN_AT_ONCE = 3_000_000  # numbers that a bootstrap holds in memory
-LIBRARIES = ("digitlab", "numpy", "scipy", "kymatio", "torch", "keras", "tensorflow")
+LIBRARIES = ("digitlab", "numpy", "scipy", "kymatio", "torch", "lightning", "keras", "tensorflow")
 
 
 def wilson_interval(accuracy: float, n_clips: int) -> tuple[float, float]:

@@ -475,6 +475,43 @@ def learning_curve(history, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
+def learning_rates(found, *, title: str = "", ax: Axes | None = None) -> Axes:
+    """Draw the loss against step sizes that were tried, from small to large.
+
+    Parameters
+    ----------
+    found : digitlab.training.lightning.LearningRates
+        What ``find_learning_rate`` returned. A dot marks its suggestion.
+    title : str
+        Above the picture.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        What was drawn into.
+
+    Notes
+    -----
+    Drawn in chapter 14.
+    """
+    ax = ax or _new_axes()
+    ax.plot(found.rates, found.losses, "-", color=ACCENT)
+    place = found.suggestion, np.interp(found.suggestion, found.rates, found.losses)
+    ax.plot(*place, "o", color=SECOND)
+    ax.annotate(
+        f"falls most steeply at {found.suggestion:.1g}",
+        place,
+        xytext=(-8, -8),
+        textcoords="offset points",
+        ha="right",
+        va="top",
+    )
+    ax.set(xscale="log", xlabel="step size", ylabel="loss: mean of −log p", title=title)
+    return ax
+
+
 def accuracies(table: pd.DataFrame, *, title: str = "", ax: Axes | None = None) -> Axes:
     """Draw accuracies with their intervals, one a row of a table.
 

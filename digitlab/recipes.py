@@ -13,9 +13,11 @@ import pandas as pd
 from sklearn.preprocessing import StandardScaler
 
 from digitlab import augment, corpora, evaluation, features, recognisers, splits
+from digitlab._devices import reports_here
 from digitlab.training.history import NEVER, EarlyStopping
 
 FRAMEWORKS = ("torch", "keras")
+MOST_IN_MEMORY = 2**30  # bytes: where Lightning trains, larger sets are read as they are needed
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,13 @@ class Recipe:
         As for :func:`digitlab.training.torch.fit`.
     learning_rate : float
         Its step size.
-    decay : bool
-        Whether the step size falls towards 0.
+    schedule : str
+        How the step size changes.
+    trainer : str
+        ``"lightning"`` if :mod:`digitlab.training.lightning` trains it in PyTorch, through a cycle
+        of its own; by default the plain loop does.
     early_stopping : EarlyStopping
-        When to stop before the last epoch.
+        When to stop before the last epoch, and with which weights.
     standardise : bool
         Whether the features are brought to mean 0 and spread 1 by those of the training clips.
     copies : bool
@@ -86,7 +91,8 @@ class Recipe:
     source: str
     optimizer: str = "adam"
     learning_rate: float = 1e-3
-    decay: bool = False
+    schedule: str = "constant"
+    trainer: str = ""
     early_stopping: EarlyStopping = NEVER
     standardise: bool = False
     copies: bool = False
@@ -278,7 +284,7 @@ RECIPES = {
         epochs=20,
         batch_size=32,
         learning_rate=5e-3,
-        decay=True,
+        schedule="cosine",
         published={},
         source="",
     ),
@@ -293,7 +299,7 @@ RECIPES = {
         epochs=40,
         batch_size=32,
         learning_rate=5e-3,
-        decay=True,
+        schedule="cosine",
         vary=SHIFTED,
         published={},
         source="",
@@ -309,7 +315,7 @@ RECIPES = {
         epochs=20,
         batch_size=32,
         learning_rate=3e-3,
-        decay=True,
+        schedule="cosine",
         vary=SHIFTED,
         published={},
         source="",
@@ -347,7 +353,7 @@ RECIPES = {
         model="mel_dense",
         epochs=20,
         batch_size=32,
-        decay=True,
+        schedule="cosine",
         at_least=3000,
         **A_TENTH,
         published={},
@@ -364,7 +370,7 @@ RECIPES = {
         epochs=5,
         batch_size=32,
         learning_rate=3e-3,
-        decay=True,
+        schedule="cosine",
         at_least=3000,
         **A_TENTH,
         published={},
@@ -413,6 +419,9 @@ def run(
     seed: int = 42,
     seeds: int = 1,
     device: str | None = None,
+    devices: int = 1,
+    nodes: int = 1,
+    precision: str = "32-true",
     checkpoint_folder: Path | None = None,
     log_folder: Path | None = None,
     model_file: Path | None = None,
@@ -435,13 +444,19 @@ def run(
         The first seed, and how many to run.
     device : str, optional
         By default a GPU where there is one.
+    devices, nodes : int
+        How many devices learn, on each of how many machines, as for
+        :func:`digitlab.training.lightning.fit`.
+    precision : str
+        In which numbers they learn, as for the same function.
     checkpoint_folder : pathlib.Path, optional
         Where to keep each training after every epoch: after an interruption, the same call goes on
         from there.
     log_folder : pathlib.Path, optional
-        Where to write curves for TensorBoard, in a folder for each training.
+        Where to write curves for TensorBoard and as a CSV file, in a folder for each training.
     model_file : pathlib.Path, optional
-        Where to keep what was trained, for ``digitlab predict``. Nothing may be there yet.
+        Where to keep what was trained, for ``digitlab predict``. Nothing may be there yet. Where
+        several processes share a training, the first one writes it.
 
     Returns
     -------
@@ -452,7 +467,8 @@ def run(
     Raises
     ------
     ValueError
-        If a name, scale or count is unknown, or if one file is to keep several trainings.
+        If a name, scale or count is unknown, if one file is to keep several trainings, or if
+        several devices, or numbers of 16 bits, are to train what Lightning does not.
     CorpusError
         If the corpus cannot be had.
 
@@ -468,6 +484,15 @@ def run(
     framework = framework or recipe.framework
     if framework not in FRAMEWORKS:
         raise ValueError(f"there is no framework {framework!r}; there are {', '.join(FRAMEWORKS)}")
+    if framework != "torch":
+        recipe = replace(recipe, trainer="")
+    lightning = {"devices": devices, "nodes": nodes, "precision": precision}
+    if tuple(lightning.values()) != (1, 1, "32-true") and not recipe.trainer:
+        trained = [key for key, other in RECIPES.items() if other.trainer]
+        raise ValueError(
+            f"{name} learns on one device in {framework}, in full precision: devices, nodes and "
+            f"precision are for what Lightning trains in PyTorch ({', '.join(trained) or 'none'})"
+        )
     if seeds < 1:
         raise ValueError(f"{seeds} seeds: at least one is needed")
     scale = scale or corpora.scale_from_environment()
@@ -490,8 +515,9 @@ def run(
         corpus = _of_speakers(corpus, recipe.speakers)
     recipe, corpus = _at_scale(recipe, corpus, scale)
     places = pd.Index(whole.table["path"]).get_indexer(corpus.table["path"])
-    folders = {"checkpoint_folder": checkpoint_folder, "log_folder": log_folder}
-    waveforms = corpus.waveforms(**recipe.clips)
+    where = {"device": device, "checkpoint_folder": checkpoint_folder, "log_folder": log_folder}
+    if recipe.trainer:
+        where |= lightning
     trainings = [
         (train, test, seed_used)
         for seed_used in range(seed, seed + seeds)
@@ -504,13 +530,13 @@ def run(
             f"{model_file} can keep one model, and these are {len(trainings)} trainings: "
             "ask for one seed, and for a split that is not by speakers"
         )
-    x, timing = _features(recipe, waveforms, device if framework == "torch" else None)
+    x, timing = _features(recipe, corpus, device if framework == "torch" else None)
     reports = []
     for training in trainings:
-        report = _fit_and_test(recipe, corpus, x, *training, device, folders, shared | timing)
+        report = _fit_and_test(recipe, corpus, x, *training, where, shared | timing)
         report = replace(report, rows=places[report.rows])
         reports.append(report if len(trainings) == 1 else replace(report, recogniser=None))
-    if model_file:
+    if model_file and reports_here(devices * nodes):
         report.recogniser.save(model_file)
     return evaluation.pool(reports)
 
@@ -567,7 +593,10 @@ def _at_scale(recipe: Recipe, corpus: corpora.Corpus, scale: str) -> tuple:
     return replace(recipe, clips=recipe.clips | share), corpus
 
 
-def _features(recipe, waveforms, device) -> tuple[np.ndarray, dict]:
+def _features(recipe, corpus, device) -> tuple[np.ndarray | None, dict]:
+    if recipe.trainer:  # its clips come with their features
+        return None, {"seconds_features": 0.0, "features_cached": False}
+    waveforms = corpus.waveforms(**recipe.clips)
     settings = {"device": device} if recipe.features in features.KEPT_ON_DISK else {}
     cached = features.is_cached(waveforms, feature=recipe.features, device=device)
     start = time.perf_counter()
@@ -576,11 +605,17 @@ def _features(recipe, waveforms, device) -> tuple[np.ndarray, dict]:
     return x, {"seconds_features": seconds, "features_cached": cached}
 
 
-def _fit_and_test(
-    recipe, corpus, x, train, test, seed, device, folders, shared
-) -> evaluation.Report:
+def _clips(recipe, corpus):
+    """Return clips with their features, for Lightning: if many, read as they are needed."""
+    lightning = import_module("digitlab.training.lightning")
+    n_bytes = len(corpus) * recipe.clips["n_samples"] * np.float32().nbytes
+    settings = {"in_memory": n_bytes <= MOST_IN_MEMORY, **recipe.clips}
+    return lightning.Clips(corpus, transform=getattr(features, recipe.features), **settings)
+
+
+def _fit_and_test(recipe, corpus, x, train, test, seed, where, shared) -> evaluation.Report:
     models = import_module(f"digitlab.models.{shared['framework']}")
-    training = import_module(f"digitlab.training.{shared['framework']}")
+    training = import_module(f"digitlab.training.{recipe.trainer or shared['framework']}")
     y = corpus.table["label"].to_numpy()
     speakers = corpus.table["speaker"].to_numpy()
     fold = " ".join(sorted(set(speakers[test]))) if shared["split"] in splits.BY_SPEAKER else ""
@@ -588,42 +623,55 @@ def _fit_and_test(
     if recipe.set_aside:
         n_kept = int(len(train) * (1 - recipe.set_aside))
         train, validation_rows = np.split(np.random.default_rng(seed).permutation(train), [n_kept])
-    x_train, y_train = x[train], y[train]
-    if recipe.copies:
-        x_train, y_train, timing = _copies(recipe, corpus.select(train))
-        shared = shared | {"seconds_features": shared["seconds_features"] + timing}
-    scaling = {}
-    if recipe.standardise:
-        scaler = StandardScaler().fit(x_train)
-        scaling = {"mean": scaler.mean_, "spread": scaler.scale_}
-        x, x_train = scaler.transform(x), scaler.transform(x_train)
-    varied = None
-    if recipe.vary:
-        varied = partial(_varied, recipe, corpus.select(train).waveforms(**recipe.clips))
-    model = getattr(models, recipe.model)(*x.shape[1:], len(corpus.classes), seed=seed)
-    if log_folder := folders["log_folder"]:
+    if log_folder := where["log_folder"]:
         run = (shared["recipe"], shared["framework"], shared["corpus"], shared["split"], fold, seed)
-        folders = folders | {
+        where = where | {
             "log_folder": Path(log_folder, "-".join(str(part) for part in run if part != ""))
         }
-    history = training.fit(
-        model,
-        x_train,
-        y_train,
-        epochs=recipe.epochs,
-        batch_size=recipe.batch_size,
-        optimizer=recipe.optimizer,
-        learning_rate=recipe.learning_rate,
-        decay=recipe.decay,
-        augment=varied,
-        validation=(x[validation_rows], y[validation_rows]) if len(validation_rows) else None,
-        early_stopping=recipe.early_stopping,
-        **folders,
-        seed=seed,
-        device=device,
-    )
+    how = {
+        "epochs": recipe.epochs,
+        "batch_size": recipe.batch_size,
+        "learning_rate": recipe.learning_rate,
+        "early_stopping": recipe.early_stopping,
+        "seed": seed,
+        **where,
+    }
+    build = partial(getattr(models, recipe.model), n_classes=len(corpus.classes), seed=seed)
+    y_train, scaling = y[train], {}
+    if recipe.trainer:
+        x_train, validation, x_test = (
+            _clips(recipe, corpus.select(rows)) for rows in (train, validation_rows, test)
+        )
+        model = build(*x_train[0][0].shape)
+        history = training.fit(model, x_train, validation=validation or None, **how)
+    else:
+        x_train = x[train]
+        if recipe.copies:
+            x_train, y_train, timing = _copies(recipe, corpus.select(train))
+            shared = shared | {"seconds_features": shared["seconds_features"] + timing}
+        if recipe.standardise:
+            scaler = StandardScaler().fit(x_train)
+            scaling = {"mean": scaler.mean_, "spread": scaler.scale_}
+            x, x_train = scaler.transform(x), scaler.transform(x_train)
+        varied = None
+        if recipe.vary:
+            varied = partial(_varied, recipe, corpus.select(train).waveforms(**recipe.clips))
+        x_test, model = x[test], build(*x.shape[1:])
+        history = training.fit(
+            model,
+            x_train,
+            y_train,
+            optimizer=recipe.optimizer,
+            schedule=recipe.schedule,
+            augment=varied,
+            validation=(x[validation_rows], y[validation_rows]) if len(validation_rows) else None,
+            **how,
+        )
     n_parameters, n_trainable = models.count_parameters(model)
-    y_pred = training.predict(model, x[test]).argmax(axis=1)
+    y_pred = training.predict(model, x_test).argmax(axis=1)
+    train_accuracy = history.accuracy[-1]
+    if recipe.trainer or recipe.early_stopping.restore_best:  # not measured with these weights yet
+        train_accuracy = float(np.mean(training.predict(model, x_train).argmax(axis=1) == y_train))
     clips = {"align": "center", "normalize": True} | recipe.clips
     described = {"seed": seed, "n_train": len(x_train)}
     recogniser = recognisers.Recogniser(
@@ -644,7 +692,7 @@ def _fit_and_test(
         device=history.device,
         n_parameters=n_parameters,
         n_trainable=n_trainable,
-        train_accuracy=history.accuracy[-1],
+        train_accuracy=train_accuracy,
         seconds_training=history.seconds,
         y_true=y[test],
         y_pred=y_pred,

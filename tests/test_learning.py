@@ -3,6 +3,7 @@
 import importlib
 
 import numpy as np
+import pandas as pd
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -305,18 +306,19 @@ def test_accuracy_is_micro_f1_where_each_clip_has_one_label(lab, task):
 
 def test_steps_that_grow_small_change_little_in_the_end(lab, task):
     models, training = lab
-    level, falling = (
+    level, falling, cycle = (
         training.fit(
             models.logistic_regression(8, 3),
             *task,
             epochs=10,
             batch_size=16,
             learning_rate=0.05,
-            decay=decay,
+            schedule=schedule,
         ).loss
-        for decay in (False, True)
+        for schedule in ("constant", "cosine", "one-cycle")
     )
-    assert falling[0] == level[0]
+    assert falling[0] == level[0] < cycle[0]
+    assert abs(cycle[-1] - cycle[-2]) < abs(falling[-1] - falling[-2])
     assert abs(falling[-1] - falling[-2]) < abs(level[-1] - level[-2]) / 3
 
 
@@ -390,6 +392,38 @@ def test_a_training_that_gets_no_better_stops_early(lab, task):
         )
 
 
+def test_the_best_weights_come_back_also_after_a_break(lab, task, tmp_path):
+    from digitlab.training import EarlyStopping
+
+    models, training = lab
+    x, y = task
+    held_back = x[:30], y[:30]
+    shuffled = np.random.default_rng(1).permutation(y[30:])  # teaches what does not hold
+
+    def learn(after_epoch=None, **settings):
+        model = models.logistic_regression(8, 3, seed=3)
+        rule = EarlyStopping(patience=4, restore_best=True)
+        settings |= {"validation": held_back, "early_stopping": rule, "learning_rate": 0.1}
+        history = training.fit(
+            model, x[30:], shuffled, epochs=12, batch_size=16, after_epoch=after_epoch, **settings
+        )
+        return history, training.predict(model, x[:30])
+
+    def kill(history):
+        if history.epochs == history.best_epoch + 2:
+            raise Killed
+
+    history, probabilities = learn()
+    loss = -np.log(probabilities[np.arange(30), y[:30]]).mean()
+    assert history.best_epoch < history.epochs
+    assert loss == pytest.approx(min(history.validation_loss), rel=1e-4)
+    with pytest.raises(Killed):
+        learn(kill, checkpoint_folder=tmp_path)
+    for _ in range(2):  # the second time it is over already
+        _, again = learn(checkpoint_folder=tmp_path)
+        assert np.allclose(again, probabilities, atol=1e-6)
+
+
 class Killed(Exception):
     """As if somebody had pulled the plug."""
 
@@ -401,7 +435,7 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(lab, task, t
 
     def learn(after_epoch=None, **settings):
         model = models.normalised_regression(8, 3, seed=2)
-        settings = {"epochs": 5, "batch_size": 16, "seed": 3, "decay": True} | settings
+        settings = {"epochs": 5, "batch_size": 16, "seed": 3, "schedule": "cosine"} | settings
         stopping = EarlyStopping(min_delta=0.001, patience=3)
         history = training.fit(
             model,
@@ -471,7 +505,7 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(lab, task, t
     assert file.read_bytes() == b"whole"
 
 
-def test_tensorboard_reads_the_curves(lab, task, tmp_path):
+def test_tensorboard_and_a_spreadsheet_read_the_curves(lab, task, tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -496,6 +530,9 @@ def test_tensorboard_reads_the_curves(lab, task, tmp_path):
         events = board.Tensors(name)
         assert [event.step for event in events] == [1, 2, 3]
         assert [event.tensor_proto.float_val[0] for event in events] == pytest.approx(values)
+    table = pd.read_csv(tmp_path / "metrics.csv", index_col="epoch")
+    assert table.index.tolist() == [1, 2, 3]
+    assert table["validation_loss"].tolist() == pytest.approx(history.validation_loss)
 
 
 def test_validation_clips_that_give_no_number_stop_the_training(lab, task):

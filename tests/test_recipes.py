@@ -6,11 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from digitlab import audio, corpora, recipes, voices
+from digitlab import audio, corpora, recipes, splits, voices
+from digitlab._devices import reports_here
 from digitlab.cli import main
+from digitlab.training import EarlyStopping
 
 ROOT = Path(__file__).parents[1]
 
@@ -228,6 +231,68 @@ def test_an_interrupted_run_goes_on_and_writes_its_curves(corpus, tmp_path):
     for row, part in zip(again, report.parts, strict=True):
         assert row["seconds_training"] == part.seconds_training  # read, not trained again
         assert row["test_accuracy"] == part.test_accuracy
+
+
+@pytest.fixture
+def by_lightning(monkeypatch):
+    """L7 as Lightning trains it: through one cycle, stopping early, with the best weights."""
+    pytest.importorskip("lightning")
+    recipe = replace(
+        recipes.RECIPES["L7"],
+        trainer="lightning",
+        schedule="one-cycle",
+        vary={},
+        set_aside=0.2,
+        epochs=15,
+        learning_rate=0.01,
+        batch_size=16,
+        early_stopping=EarlyStopping(patience=3, restore_best=True),
+    )
+    monkeypatch.setitem(recipes.RECIPES, "L7", recipe)
+    return {"name": "L7", "scale": "laptop", "split": "random"}
+
+
+def test_lightning_trains_a_recipe(people, by_lightning, monkeypatch, tmp_path):
+    pytest.importorskip("tensorboard")
+    report = recipes.run(**by_lightning, corpus=people, log_folder=tmp_path)
+    assert report.test_accuracy > 0.6  # chance is 0.1
+    assert (report.n_train, report.n_test) == (72, 10)
+    logged = pd.read_csv(next(tmp_path.glob("L7-torch-*/metrics.csv")))
+    assert logged["validation_loss"].tolist() == pytest.approx(report.history.validation_loss)
+    [(train, _)] = splits.split(people, "random", test_size=0.1, seed=42)
+    learned = people.select(np.random.default_rng(42).permutation(train)[:72])
+    heard = report.recogniser.probabilities(learned.waveforms(**recipes.RECIPES["L7"].clips))
+    assert report.train_accuracy == np.mean(heard.argmax(axis=1) == learned.table["label"])
+    monkeypatch.setattr(recipes, "MOST_IN_MEMORY", 0)  # the same clips, read as they are needed
+    again = recipes.run(**by_lightning, corpus=people)
+    assert np.array_equal(again.y_pred, report.y_pred)
+    assert again.history.loss == report.history.loss
+
+
+def test_its_twin_goes_through_the_same_cycle_epoch_by_epoch(people, by_lightning):
+    pytest.importorskip("keras")
+    report = recipes.run(**by_lightning, corpus=people, framework="keras")
+    assert report.test_accuracy > 0.6
+    assert len(report.history.validation_loss) == report.history.epochs
+
+
+def test_only_what_lightning_trains_is_shared_out(corpus, people, by_lightning):
+    with pytest.raises(ValueError, match=r"K2 learns on one device in torch.*\(L7\)"):
+        recipes.run("K2", corpus=corpus, devices=2)
+    with pytest.raises(ValueError, match="L7 learns on one device in keras"):
+        recipes.run(**by_lightning, corpus=people, framework="keras", nodes=2)
+    with pytest.raises(ValueError, match="16 clips cannot be shared out evenly to 3 x 1"):
+        recipes.run(**by_lightning, corpus=people, devices=3)
+    refused = command("run", "K2", "--corpus", folder_of(corpus), "--devices", 2)
+    assert refused.exit_code == 1 and "K2 learns on one device" in refused.output
+
+
+@pytest.mark.parametrize("name", ["RANK", "SLURM_PROCID", "NODE_RANK"])
+def test_of_processes_that_share_a_training_the_first_reports(name, monkeypatch):
+    for rank in (0, 1):
+        monkeypatch.setenv(name, str(rank))
+        assert reports_here(2) == (rank == 0)
+        assert reports_here(1)
 
 
 def test_a_share_of_the_takes_holds_the_first(tmp_path, monkeypatch):

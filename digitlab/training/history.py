@@ -4,13 +4,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from digitlab._home import replacing
 from digitlab._optional import require
 
 
 @dataclass
 class History:
-    """Loss and accuracy, measured after every epoch.
+    """Loss and accuracy of every epoch.
+
+    They are measured after it; :mod:`digitlab.training.lightning` measures the training clips while
+    it goes on, dropout at work.
 
     Attributes
     ----------
@@ -46,6 +51,17 @@ class History:
         """How many epochs are over."""
         return len(self.loss)
 
+    @property
+    def best_epoch(self) -> int:
+        """After which epoch the validation loss was lowest; 0 if it was not measured."""
+        return int(np.argmin(self.validation_loss)) + 1 if self.validation_loss else 0
+
+    @property
+    def curves(self) -> dict[str, list[float]]:
+        """What was measured, a number an epoch."""
+        measured = {k: v for k, v in asdict(self).items() if isinstance(v, list)}
+        return {name: values for name, values in measured.items() if values}
+
     def record(
         self, training: tuple[float, float], validation: tuple[float, float] | None = None
     ) -> None:
@@ -74,12 +90,12 @@ class History:
             self.validation_accuracy.append(float(validation[1]))
 
     def log(self, folder: Path) -> None:
-        """Write the last epoch's figures where TensorBoard looks for them.
+        """Write the last epoch's figures for TensorBoard, and those of all epochs as a CSV file.
 
         Parameters
         ----------
         folder : pathlib.Path
-            ``tensorboard --logdir`` finds it, or a folder above it.
+            ``tensorboard --logdir`` finds it, or a folder above it. The file is ``metrics.csv``.
 
         Raises
         ------
@@ -87,18 +103,20 @@ class History:
             If TensorBoard is not installed.
         """
         writer = require("tensorboard.summary", extra="book").Writer(str(folder))
-        for name, values in asdict(self).items():
-            if isinstance(values, list) and values:
-                set_, _, what = name.rpartition("_")
-                writer.add_scalar(f"{what}/{set_ or 'training'}", values[-1], step=self.epochs)
+        for name, values in self.curves.items():
+            set_, _, what = name.rpartition("_")
+            writer.add_scalar(f"{what}/{set_ or 'training'}", values[-1], step=self.epochs)
         writer.close()
+        table = pd.DataFrame(self.curves, index=pd.RangeIndex(1, self.epochs + 1, name="epoch"))
+        with replacing(Path(folder, "metrics.csv")) as out:
+            table.to_csv(out)
 
 
 @dataclass(frozen=True)
 class EarlyStopping:
     """When to stop: once the validation loss has not become better for some epochs.
 
-    It decides as Keras's callback of that name does. The model stays as the last epoch left it.
+    It decides as Keras's callback of that name does.
 
     Attributes
     ----------
@@ -106,6 +124,9 @@ class EarlyStopping:
         By how much the loss must fall below the best one before it counts as better.
     patience : int
         How many epochs may pass without that.
+    restore_best : bool
+        Whether the model gets back the weights with which the validation loss was lowest. If not,
+        it stays as the last epoch left it.
 
     Examples
     --------
@@ -116,6 +137,7 @@ class EarlyStopping:
 
     min_delta: float = 0.0
     patience: int = 1
+    restore_best: bool = False
 
     def stops(self, losses: list[float]) -> bool:
         """Tell whether the training is over.

@@ -15,6 +15,7 @@ from digitlab.training._common import (
     MEASURED_AT_ONCE,
     checkpoint_file,
     lots,
+    prepare,
     refuse,
     step_sizes,
 )
@@ -32,7 +33,7 @@ def fit(
     batch_size: int,
     optimizer: str = "adam",
     learning_rate: float = 1e-3,
-    decay: bool = False,
+    schedule: str = "constant",
     augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
     validation: tuple[np.ndarray, np.ndarray] | None = None,
     early_stopping: EarlyStopping = NEVER,
@@ -60,21 +61,24 @@ def fit(
         How gradients become steps; RMSprop with Keras's settings.
     learning_rate : float
         Its step size; the default is Adam's own.
-    decay : bool
-        Whether the step size falls from epoch to epoch, along half a cosine, towards 0.
+    schedule : {"constant", "cosine", "one-cycle"}
+        How the step size changes from epoch to epoch: not at all; from `learning_rate` along half a
+        cosine towards 0; or up to it along half a cosine for three tenths of the epochs, and down
+        along another one, as :func:`digitlab.training.lightning.fit` does from step to step.
     augment : callable, optional
         Is given the features and what draws, and returns what is learned from in the epoch that
         begins: other copies of the same clips, in their order.
     validation : tuple of arrays, optional
         Features and labels of clips that are measured after every epoch, and not learned from.
     early_stopping : EarlyStopping
-        When to stop before the last epoch. It looks at the validation clips.
+        When to stop before the last epoch, and with which weights. It looks at the validation
+        clips.
     checkpoint_folder : pathlib.Path, optional
         Where to keep all that is needed to go on, after every epoch. If the training was
         interrupted, the same call goes on after the last whole epoch, and ends as it would have
         ended.
     log_folder : pathlib.Path, optional
-        Where to write curves for TensorBoard.
+        Where to write curves for TensorBoard, and the same as a CSV file.
     after_epoch : callable, optional
         Is called with the history after every epoch.
     seed : int
@@ -90,9 +94,12 @@ def fit(
     Raises
     ------
     ValueError
-        If there are fewer clips than a batch holds, nothing to stop by, or no such optimizer.
+        If there are fewer clips than a batch holds, nothing to stop by, or no such optimizer or
+        schedule.
     FloatingPointError
         If a loss is no longer a number.
+    OSError
+        If nothing can be kept in a folder, or too little: before the training.
 
     Notes
     -----
@@ -108,36 +115,41 @@ def fit(
     >>> history.accuracy[-1]
     1.0
     """
-    refuse(x, batch_size, validation, early_stopping, optimizer)
+    refuse(x, batch_size, validation, early_stopping, optimizer, schedule)
     device = keras_device(device)
-    history = History(device=device)
+    history, best = History(device=device), []
     with keras.device(device):
-        steps = step_sizes(learning_rate, epochs, decay)
+        steps = step_sizes(learning_rate, epochs, schedule)
         descent = keras.optimizers.get(
             {"class_name": optimizer, "config": {"learning_rate": learning_rate}}
         )
         model.compile(descent, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
         descent.build(model.trainable_variables)
+        if log_folder:
+            prepare(log_folder)
         if checkpoint_folder:
             layers = [type(layer).__name__ for layer in model.layers]
+            how = (batch_size, optimizer, steps, augment, early_stopping.restore_best, seed)
+            training = (layers, x, y, validation, *how)
             weights = model.get_weights()
-            how = (batch_size, optimizer, steps, augment, seed)
-            training = (layers, weights, x, y, validation, *how)
-            checkpoint = checkpoint_file(checkpoint_folder, "keras", *training)
+            checkpoint = checkpoint_file(checkpoint_folder, weights, "keras", *training)
             if checkpoint.exists():
-                history = _load(checkpoint, model)
+                history, best = _load(checkpoint, model)
         start = time.perf_counter() - history.seconds
 
         def begin_epoch(epoch: int, logs: dict) -> None:
             descent.learning_rate = steps[epoch]
 
         def finish_epoch(epoch: int, logs: dict) -> None:
+            nonlocal best
             history.record(_measure(model, x, y), validation and _measure(model, *validation))
             history.seconds = time.perf_counter() - start
+            if early_stopping.restore_best and history.best_epoch == history.epochs:
+                best = model.get_weights()
             if log_folder:
                 history.log(log_folder)
             if checkpoint_folder:
-                _save(checkpoint, model, history)
+                _save(checkpoint, model, history, best)
             if after_epoch:
                 after_epoch(history)
             model.stop_training = early_stopping.stops(history.validation_loss)
@@ -152,6 +164,8 @@ def fit(
                 verbose=0,
                 callbacks=[callback],
             )
+        if best:
+            model.set_weights(best)
     return history
 
 
@@ -188,17 +202,18 @@ def _state(model: "keras.Model") -> list["keras.Variable"]:
     return [*model.variables, *model.optimizer.variables]
 
 
-def _save(file: Path, model: "keras.Model", history: History) -> None:
+def _save(file: Path, model: "keras.Model", history: History, best: list[np.ndarray]) -> None:
     with replacing(file) as out:
         values = map(keras.ops.convert_to_numpy, _state(model))
-        np.savez(out, *values, history=json.dumps(asdict(history)))
+        np.savez(out, *values, *best, history=json.dumps(asdict(history)))
 
 
-def _load(file: Path, model: "keras.Model") -> History:
+def _load(file: Path, model: "keras.Model") -> tuple[History, list[np.ndarray]]:
     with np.load(file) as kept:
-        for i, variable in enumerate(_state(model)):
-            variable.assign(kept[f"arr_{i}"])
-        return History(**json.loads(str(kept["history"])))
+        values = [kept[f"arr_{i}"] for i in range(len(kept.files) - 1)]
+        for variable in _state(model):
+            variable.assign(values.pop(0))
+        return History(**json.loads(str(kept["history"]))), values
 
 
 def predict(model: "keras.Model", x: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Learning in PyTorch: a plain loop, built in the open in chapter 9."""
 
+import copy
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from digitlab.training._common import (
     MEASURED_AT_ONCE,
     checkpoint_file,
     lots,
+    prepare,
     refuse,
     step_sizes,
 )
@@ -35,7 +37,7 @@ def fit(
     batch_size: int,
     optimizer: str = "adam",
     learning_rate: float = 1e-3,
-    decay: bool = False,
+    schedule: str = "constant",
     augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
     validation: tuple[np.ndarray, np.ndarray] | None = None,
     early_stopping: EarlyStopping = NEVER,
@@ -63,21 +65,24 @@ def fit(
         How gradients become steps; RMSprop with Keras's settings.
     learning_rate : float
         Its step size; the default is Adam's own.
-    decay : bool
-        Whether the step size falls from epoch to epoch, along half a cosine, towards 0.
+    schedule : {"constant", "cosine", "one-cycle"}
+        How the step size changes from epoch to epoch: not at all; from `learning_rate` along half a
+        cosine towards 0; or up to it along half a cosine for three tenths of the epochs, and down
+        along another one, as :func:`digitlab.training.lightning.fit` does from step to step.
     augment : callable, optional
         Is given the features and what draws, and returns what is learned from in the epoch that
         begins: other copies of the same clips, in their order.
     validation : tuple of arrays, optional
         Features and labels of clips that are measured after every epoch, and not learned from.
     early_stopping : EarlyStopping
-        When to stop before the last epoch. It looks at the validation clips.
+        When to stop before the last epoch, and with which weights. It looks at the validation
+        clips.
     checkpoint_folder : pathlib.Path, optional
         Where to keep all that is needed to go on, after every epoch. If the training was
         interrupted, the same call goes on after the last whole epoch, and ends as it would have
         ended.
     log_folder : pathlib.Path, optional
-        Where to write curves for TensorBoard.
+        Where to write curves for TensorBoard, and the same as a CSV file.
     after_epoch : callable, optional
         Is called with the history after every epoch.
     seed : int
@@ -93,9 +98,12 @@ def fit(
     Raises
     ------
     ValueError
-        If there are fewer clips than a batch holds, nothing to stop by, or no such optimizer.
+        If there are fewer clips than a batch holds, nothing to stop by, or no such optimizer or
+        schedule.
     FloatingPointError
         If a loss is no longer a number.
+    OSError
+        If nothing can be kept in a folder, or too little: before the training.
 
     Notes
     -----
@@ -111,21 +119,23 @@ def fit(
     >>> history.accuracy[-1]
     1.0
     """
-    refuse(x, batch_size, validation, early_stopping, optimizer)
+    refuse(x, batch_size, validation, early_stopping, optimizer, schedule)
     device = torch_device(device)
     model.to(device)
     descent = _optimizer(optimizer, model, learning_rate)
-    history = History(device=device)
-    steps = step_sizes(learning_rate, epochs, decay)
+    history, best = History(device=device), {}
+    steps = step_sizes(learning_rate, epochs, schedule)
+    if log_folder:
+        prepare(log_folder)
     if checkpoint_folder:
-        how = (batch_size, optimizer, steps, augment, seed)
-        training = (str(model), get_weights(model), x, y, validation, *how)
-        checkpoint = checkpoint_file(checkpoint_folder, "torch", *training)
+        how = (batch_size, optimizer, steps, augment, early_stopping.restore_best, seed)
+        training = (str(model), x, y, validation, *how)
+        checkpoint = checkpoint_file(checkpoint_folder, get_weights(model), "torch", *training)
         if checkpoint.exists():
             kept = torch.load(checkpoint, map_location=device)
             model.load_state_dict(kept["model"])
             descent.load_state_dict(kept["descent"])
-            history = History(**kept["history"])
+            history, best = History(**kept["history"]), kept["best"]
     start = time.perf_counter() - history.seconds
     clips, (x, y) = x, _tensors(x, y, device)
     validation = validation and _tensors(*validation, device)
@@ -142,15 +152,19 @@ def fit(
                     torch.nn.functional.nll_loss(model(heard[batch]), y[batch]).backward()
                     descent.step()
             history.record(_measure(model, x, y), validation and _measure(model, *validation))
+            if early_stopping.restore_best and history.best_epoch == history.epochs:
+                best = copy.deepcopy(model.state_dict())
             history.seconds = time.perf_counter() - start
             if log_folder:
                 history.log(log_folder)
             if checkpoint_folder:
                 state = {"model": model.state_dict(), "descent": descent.state_dict()}
                 with replacing(checkpoint) as out:
-                    torch.save(state | {"history": asdict(history)}, out)
+                    torch.save(state | {"history": asdict(history), "best": best}, out)
             if after_epoch:
                 after_epoch(history)
+    if best:
+        model.load_state_dict(best)
     return history
 
 

@@ -1,0 +1,358 @@
+"""Lightning trains as a plain loop would, goes on after a kill, and says what is wrong."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from digitlab import audio, corpora
+from digitlab.training import EarlyStopping, History
+from digitlab.training._common import lots, step_sizes
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("lightning")
+
+from digitlab.models.torch import logistic_regression, normalised_regression  # noqa: E402
+from digitlab.training import lightning  # noqa: E402
+
+RNG = np.random.default_rng(0)
+Y = np.tile([0, 1, 2], 50)
+X = (RNG.normal(size=(150, 8)) + 2 * np.eye(8)[Y]).astype(np.float32)
+CLIPS, HELD_BACK = (X[:130], Y[:130]), (X[130:], Y[130:])
+
+
+class Tripwire(torch.nn.Module):
+    """Kills its process when it is asked for the time that the environment says."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = 0
+
+    def forward(self, x):
+        self.asked += 1
+        if self.asked == int(os.environ.get("TRIP", 0)):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return x
+
+
+def network():
+    """Everything that has a state or a die of its own: batch normalisation and dropout."""
+    layers = normalised_regression(8, 16, seed=1)[:2]
+    head = logistic_regression(16, 3, seed=2)
+    return torch.nn.Sequential(Tripwire(), *layers, torch.nn.ReLU(), torch.nn.Dropout(0.5), *head)
+
+
+def learn(folder=None, **settings):
+    model = network()
+    rule = EarlyStopping(patience=3, restore_best=True)
+    usual = {"epochs": 8, "batch_size": 32, "learning_rate": 0.2, "seed": 4, "device": "cpu"}
+    usual |= {"validation": HELD_BACK, "early_stopping": rule, "checkpoint_folder": folder}
+    return lightning.fit(model, CLIPS, **usual | settings), model
+
+
+def figures(history):
+    return pd.DataFrame(
+        {
+            "loss": history.loss,
+            "accuracy": history.accuracy,
+            "validation_loss": history.validation_loss,
+            "validation_accuracy": history.validation_accuracy,
+        },
+    )
+
+
+def weights(model):
+    return {name: values.numpy().copy() for name, values in model.state_dict().items()}
+
+
+def same(first, second, **tolerance):
+    tolerance = {"rtol": 0, "atol": 0} | tolerance
+    return all(np.allclose(first[name], second[name], **tolerance) for name in first)
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """A corpus of hums, three classes by four speakers."""
+    time = np.arange(900) / 8000
+    for digit in range(3):
+        for speaker in ("al", "bea", "carl", "diana"):
+            hum = np.sin(2 * np.pi * (300 + 400 * digit) * time) / len(speaker)
+            audio.write_wav(tmp_path / f"{digit}_{speaker}_0.wav", hum, 8000)
+    return corpora.load(tmp_path)
+
+
+# --- learning ---------------------------------------------------------------------------------
+
+
+def test_it_learns_as_a_loop_in_the_open_does():
+    model, plain = logistic_regression(8, 3), logistic_regression(8, 3)
+    settings = {"epochs": 3, "batch_size": 32, "learning_rate": 0.1, "seed": 5, "device": "cpu"}
+    history = lightning.fit(model, CLIPS, **settings)
+    descent = torch.optim.Adam(plain.parameters(), 0.1)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(descent, 0.1, total_steps=3 * 4)
+    x, y = map(torch.as_tensor, CLIPS)
+    for epoch in (1, 2, 3):
+        losses = []
+        for batch in lots(130, 5, epoch)[0][:128].reshape(4, 32):
+            descent.zero_grad()
+            loss = torch.nn.functional.nll_loss(plain(x[batch]), y[batch])
+            loss.backward()
+            descent.step()
+            cycle.step()
+            losses.append(loss.item())
+        assert history.loss[epoch - 1] == pytest.approx(np.mean(losses), rel=1e-5)
+    assert same(weights(model), weights(plain), atol=1e-6)
+    assert history.device == "cpu" and history.seconds > 0 and not history.validation_loss
+
+
+def test_the_epochs_of_a_plain_trainer_go_through_the_same_cycle():
+    descent = torch.optim.Adam(torch.nn.Linear(1, 1).parameters(), 0.1)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(descent, 0.1, total_steps=2000)
+    by_step = []
+    for _ in range(2000):
+        by_step.append(cycle.get_last_lr()[0])
+        descent.step()
+        cycle.step()
+    assert np.allclose(step_sizes(0.1, 20, "one-cycle"), by_step[50::100], rtol=0.02, atol=2e-5)
+
+
+def test_validation_clips_are_measured_without_dropout_and_the_best_weights_come_back():
+    history, model = learn(epochs=12, early_stopping=EarlyStopping(patience=9, restore_best=True))
+    probabilities = lightning.predict(model, HELD_BACK[0])
+    right = probabilities.argmax(axis=1) == HELD_BACK[1]
+    loss = -np.log(probabilities[np.arange(20), HELD_BACK[1]]).mean()
+    assert history.best_epoch < history.epochs
+    assert loss == pytest.approx(min(history.validation_loss), rel=1e-5)
+    assert right.mean() == pytest.approx(history.validation_accuracy[history.best_epoch - 1])
+    last = learn(epochs=12, early_stopping=EarlyStopping(patience=9))
+    assert last[0].loss == history.loss and not same(weights(last[1]), weights(model))
+
+
+def test_it_stops_where_the_rule_says():
+    rule = EarlyStopping(min_delta=10, patience=2)
+    assert learn(early_stopping=rule)[0].epochs == 3
+    with pytest.raises(ValueError, match="needs validation clips"):
+        learn(validation=None)
+
+
+def test_a_seed_gives_one_result_and_leaves_other_dice_alone():
+    torch.manual_seed(0)
+    first = learn()
+    after = torch.rand(3)
+    torch.manual_seed(0)
+    assert torch.equal(after, torch.rand(3))
+    again, other = learn(), learn(seed=5)
+    assert first[0].loss == again[0].loss != other[0].loss
+    assert same(weights(first[1]), weights(again[1]))
+
+
+def test_a_loss_that_is_no_number_stops_the_training():
+    with pytest.raises(FloatingPointError, match="the loss was nan after epoch 1"):
+        lightning.fit(logistic_regression(8, 3), (X * np.nan, Y), epochs=2, batch_size=32)
+    with pytest.raises(FloatingPointError, match="the validation loss was nan after epoch 1"):
+        learn(validation=(X * np.nan, Y))
+
+
+# --- going on ---------------------------------------------------------------------------------
+
+
+def test_after_a_kill_in_the_midst_of_an_epoch_it_ends_as_if_nothing_had_happened(tmp_path):
+    unbroken, expected = learn()
+    code = "import sys; sys.path.append('tests'); import test_lightning as t; t.learn(sys.argv[1])"
+    in_epoch_4 = {"TRIP": str(3 * 5 + 2)}  # four batches an epoch, and one of validation clips
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=Path(__file__).parents[1],
+        env=os.environ | in_epoch_4,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == -signal.SIGKILL
+    assert (run.stdout, run.stderr) == ("", "")
+    resumed, actual = learn(tmp_path)
+    pd.testing.assert_frame_equal(figures(resumed), figures(unbroken), check_exact=True)
+    assert same(weights(actual), weights(expected))
+    again, actual = learn(tmp_path)  # it is over: nothing is done anew
+    assert again == resumed and same(weights(actual), weights(expected))
+    learn(tmp_path, seed=6, epochs=1)
+    assert len(list(tmp_path.glob("*.checkpoint"))) == 2 and not list(tmp_path.glob("*.part"))
+
+
+class Interrupted(torch.nn.Module):
+    def forward(self, x):
+        raise KeyboardInterrupt
+
+
+def test_who_interrupts_a_training_can_interrupt_the_next():
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        lightning.fit(
+            torch.nn.Sequential(Interrupted(), logistic_regression(8, 3)),
+            CLIPS,
+            epochs=1,
+            batch_size=32,
+            device="cpu",
+        )
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_numbers_of_16_bits_are_owned_up_to():
+    full, mixed = learn()[0], learn(precision="bf16-mixed")[0]
+    assert mixed.device == "cpu, bf16-mixed" and mixed.loss != full.loss
+    assert mixed.loss[0] == pytest.approx(full.loss[0], rel=0.02)
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_training(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    model = network()
+    before = weights(model)
+    for name in ("checkpoint_folder", "log_folder"):
+        with pytest.raises(OSError, match=r"nothing can be written into .*file"):
+            lightning.fit(
+                model, CLIPS, epochs=1, batch_size=32, **{name: tmp_path / "file" / "kept"}
+            )
+    full = shutil.disk_usage(tmp_path)._replace(free=0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: full)
+    with pytest.raises(OSError, match="0 are free: make room"):
+        lightning.fit(model, CLIPS, epochs=1, batch_size=32, checkpoint_folder=tmp_path / "kept")
+    assert same(before, weights(model))
+
+
+# --- several processes ------------------------------------------------------------------------
+
+
+def test_two_processes_learn_what_one_does(tmp_path):
+    clips = np.tile(X, (4, 1)) + RNG.normal(size=(600, 8)).astype(np.float32), np.tile(Y, 4)
+    results = []
+    for devices in (1, 2):
+        model = logistic_regression(8, 3)
+        history = lightning.fit(
+            model,
+            clips,
+            epochs=2,
+            batch_size=128,
+            validation=(X[:51], Y[:51]),
+            early_stopping=EarlyStopping(patience=5, restore_best=True),
+            checkpoint_folder=tmp_path,
+            devices=devices,
+            device="cpu",
+        )
+        results.append((history, model))
+    (one, alone), (two, together) = results
+    assert same(weights(alone), weights(together), atol=1e-5)
+    assert np.allclose(figures(one), figures(two), atol=1e-5)
+    assert (one.device, two.device) == ("cpu", "2 x cpu")
+    assert len(list(tmp_path.glob("*.checkpoint"))) == 2
+
+
+def test_a_damaged_clip_is_named_whichever_process_reads_it(corpus):
+    corpus.table["path"][7].write_bytes(b"RIFF")
+    settings = {"epochs": 1, "batch_size": 4, "device": "cpu"}
+    for workers, devices in ((0, 1), (1, 1), (1, 2)):
+        clips = lightning.Clips(corpus, n_samples=800)
+        model = logistic_regression(800, 3)
+        with pytest.raises(corpora.CorpusError) as caught:
+            lightning.fit(model, clips, workers=workers, devices=devices, **settings)
+        message = str(caught.value)
+        assert corpus.table["path"][7].name in message and "readable()" in message
+        assert "Traceback" not in message and "worker" not in message
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        ({"batch_size": 151}, "do not fill one batch of 151"),
+        ({"devices": 3}, "cannot be shared out evenly to 3 x 1 devices"),
+        ({"nodes": 0}, "cannot be shared out"),
+        ({"device": "cuda:99"}, "a GPU is used where there is one"),
+    ],
+)
+def test_wrong_settings_are_refused(settings, words):
+    with pytest.raises(ValueError, match=words):
+        learn(**settings)
+
+
+# --- clips ------------------------------------------------------------------------------------
+
+
+def test_clips_are_read_as_they_are_asked_for_or_all_at_once(corpus):
+    fitting = {"n_samples": 1000, "align": "start", "normalize": False}
+    lazily, kept = (lightning.Clips(corpus, in_memory=kept, **fitting) for kept in (False, True))
+    expected = corpus.waveforms(**fitting)
+    for clips in (lazily, kept):
+        assert len(clips) == 12
+        for row, (x, y) in enumerate(clips.__getitems__([3, 11])):
+            assert np.array_equal(x, expected[[3, 11][row]])
+            assert y == corpus.table["label"][[3, 11][row]]
+    corpus.table["path"][3].unlink()
+    assert np.array_equal(kept[3][0], expected[3])
+    with pytest.raises(corpora.CorpusError, match=corpus.table["path"][3].name):
+        lazily[3]
+
+
+def test_a_transform_is_applied_to_batches_and_a_worker_changes_nothing(corpus):
+    heard = []
+
+    def loudest(samples):
+        heard.append(len(samples))
+        return np.abs(samples.numpy()).reshape(len(samples), 10, 80).max(axis=2)
+
+    clips = lightning.Clips(corpus, transform=loudest, n_samples=800)
+    assert clips[0][0].shape == (10,)
+    results = []
+    for workers in (0, 1):
+        model = logistic_regression(10, 3)
+        settings = {"epochs": 2, "batch_size": 4, "workers": workers}
+        history = lightning.fit(model, clips, validation=clips, **settings)
+        results.append(history.loss + history.validation_loss)
+        answers = lightning.predict(model, clips)
+        assert answers.shape == (12, 3) and np.allclose(answers.sum(axis=1), 1, atol=1e-5)
+    assert results[0] == results[1]
+    assert heard[:4] == [1, 4, 4, 4]
+
+
+# --- the learning-rate finder -----------------------------------------------------------------
+
+
+def test_step_sizes_are_tried_on_a_copy():
+    model = network()
+    before = weights(model)
+    torch.manual_seed(0)
+    found = lightning.find_learning_rate(model, CLIPS, batch_size=32, n_steps=60, highest=10)
+    after = torch.rand(3)
+    torch.manual_seed(0)
+    assert torch.equal(after, torch.rand(3))
+    assert same(weights(model), before) and model.training
+    assert len(found.rates) == len(found.losses) <= 60
+    assert found.rates[0] == pytest.approx(1e-7) and (np.diff(found.rates) > 0).all()
+    assert found.suggestion in found.rates
+    again = lightning.find_learning_rate(model, CLIPS, batch_size=32, n_steps=60, highest=10)
+    assert np.array_equal(again.losses, found.losses)
+    with pytest.raises(ValueError, match="begin with a lower step size"):
+        lightning.find_learning_rate(model, CLIPS, batch_size=32, n_steps=8)
+    assert not list(Path.cwd().glob(".lr_find*"))
+
+
+def test_the_picture_marks_the_suggestion():
+    from digitlab import plotting
+
+    rates = np.geomspace(1e-5, 1, 20)
+    found = lightning.LearningRates(rates, np.linspace(3, 2, 20), rates[12])
+    ax = plotting.learning_rates(found)
+    assert ax.get_xscale() == "log"
+    assert ax.lines[1].get_xdata()[0] == rates[12]
+    assert f"{rates[12]:.1g}" in ax.texts[0].get_text()
+
+
+def test_a_history_knows_its_best_epoch():
+    history = History()
+    assert history.best_epoch == 0
+    for loss in (2.0, 1.0, 1.0, 3.0):
+        history.record((1, 0), (loss, 0))
+    assert history.best_epoch == 2
