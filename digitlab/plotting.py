@@ -337,6 +337,54 @@ def confusion(
     return ax
 
 
+def probabilities(
+    values: np.ndarray,
+    classes: tuple[str, ...],
+    *,
+    said: int | None = None,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw what a recogniser gives to each class, as bars.
+
+    Parameters
+    ----------
+    values : array of shape (n_classes,)
+        Probabilities, as they come out of a softmax; none is applied here.
+    classes : tuple of str
+        Names of the classes.
+    said : int, optional
+        The class that was said: its bar is hatched.
+    title : str
+        Above the picture.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        What was drawn into.
+
+    Notes
+    -----
+    Drawn in chapter 13.
+
+    Examples
+    --------
+    >>> ax = probabilities([0.2, 0.8], ("no", "yes"), said=1)
+    >>> [bar.get_height() for bar in ax.patches]
+    [0.2, 0.8]
+    """
+    ax = ax or _new_axes(figsize=(4.2, 2.4))
+    bars = ax.bar(np.arange(len(classes)), values, color=ACCENT, edgecolor=INK, linewidth=0.5)
+    if said is not None:
+        bars[said].set(hatch="////", facecolor=SECOND)
+    ax.set_xticks(np.arange(len(classes)), classes)
+    ax.set(xlabel="answer", ylabel="probability", title=title, ylim=(0, 1.02))
+    ax.grid(axis="x", visible=False)
+    return ax
+
+
 def alluvial(
     matrix: np.ndarray,
     classes: tuple[str, ...],

@@ -31,6 +31,7 @@ PLOTTERS = {
     "scattering": lambda ax: plotting.scattering(np.ones((76, 32)), FREQUENCIES, 1.0, ax=ax),
     "confusion": lambda ax: plotting.confusion(np.eye(10, dtype=int), tuple("0123456789"), ax=ax),
     "alluvial": lambda ax: plotting.alluvial(np.eye(3, dtype=int), ("yes", "no", "up"), ax=ax),
+    "probabilities": lambda ax: plotting.probabilities([0.1, 0.9], ("no", "yes"), said=1, ax=ax),
     "learning_curve": lambda ax: plotting.learning_curve(HISTORY, ax=ax),
     "accuracies": lambda ax: plotting.accuracies(TABLE, ax=ax),
     "reliability": lambda ax: plotting.reliability(BINS, ax=ax),
@@ -275,6 +276,13 @@ def test_what_is_no_confusion_matrix_is_not_drawn():
     with pytest.raises(ValueError, match="2 different names for the 3 classes"):
         plotting.alluvial(np.eye(3, dtype=int), ("yes", "no"))
     assert not plt.get_fignums()
+
+
+def test_probabilities_are_drawn_as_they_are_and_what_was_said_is_hatched():
+    ax = plotting.probabilities([0.1, 0.7, 0.2], tuple("abc"), said=2)
+    assert [bar.get_height() for bar in ax.patches] == [0.1, 0.7, 0.2]
+    assert [bool(bar.get_hatch()) for bar in ax.patches] == [False, False, True]
+    assert [label.get_text() for label in ax.get_xticklabels()] == list("abc")
 
 
 def test_curves_can_be_told_apart_without_colour():
