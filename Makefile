@@ -24,7 +24,7 @@ book: $(PAGE) ## Run the chapters and render the book; the last line is its path
 test: .venv/installed ## Test everything: units, chapters, rendered pages (built at smoke scale)
 	$(MAKE) book SCALE=smoke
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	DIGITLAB_SCALE=smoke $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	DIGITLAB_SCALE=smoke $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lab: .venv/installed ## Open the chapters in JupyterLab
 	$(BIN)/jupyter lab book

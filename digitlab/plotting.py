@@ -372,7 +372,7 @@ def probabilities(
     Examples
     --------
     >>> ax = probabilities([0.2, 0.8], ("no", "yes"), said=1)
-    >>> [bar.get_height() for bar in ax.patches]
+    >>> [float(bar.get_height()) for bar in ax.patches]
     [0.2, 0.8]
     """
     ax = ax or _new_axes(figsize=(4.2, 2.4))

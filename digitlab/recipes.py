@@ -124,7 +124,9 @@ AS_C1 = WORDS | {
     "framework": "torch",
     "epochs": 50,
     "learning_rate": 0.01,
-    "early_stopping": EarlyStopping(patience=3),
+    "schedule": "one-cycle",
+    "trainer": "lightning",
+    "early_stopping": EarlyStopping(patience=3, restore_best=True),
 }
 
 RECIPES = {

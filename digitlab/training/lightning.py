@@ -78,7 +78,7 @@ class Clips(Dataset):
     >>> from digitlab import corpora
     >>> clips = Clips(corpora.load("voices"), n_samples=4000)
     >>> x, y = clips[700]
-    >>> x.shape, int(y) == clips.corpus.table["label"][700]
+    >>> x.shape, bool(y == clips.corpus.table["label"][700])
     (torch.Size([4000]), True)
     """
 
