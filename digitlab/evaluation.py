@@ -499,6 +499,11 @@ class Report:
         return float(f1_score(self.y_true, self.y_pred, average="macro", zero_division=0))
 
     @property
+    def balanced_accuracy(self) -> float:
+        """The mean over the classes of the share recognised, each class counting alike."""
+        return float(np.mean(self.by_class["accuracy"]))
+
+    @property
     def by_seed(self) -> pd.Series:
         """Accuracy of each seed, over all its folds; its spread is the luck of the training."""
         runs = self.parts or (self,)
@@ -537,7 +542,7 @@ class Report:
     @property
     def by_class(self) -> pd.DataFrame:
         """Accuracy, Wilson interval and number of clips of each class."""
-        return self._accuracy_by(np.asarray(self.classes)[self.y_true], "digit")
+        return self._accuracy_by(np.asarray(self.classes)[self.y_true], "class")
 
     @property
     def by_speaker(self) -> pd.DataFrame:
@@ -576,8 +581,10 @@ class Report:
         }
         kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in left_out}
         return kept | {
+            "epochs": self.history.epochs if self.history else None,
             "n_test": self.n_test,
             "test_accuracy": self.test_accuracy,
+            "balanced_accuracy": self.balanced_accuracy,
             "interval_low": low,
             "interval_high": high,
             "speaker_interval_low": None if np.isnan(speaker_low) else speaker_low,

@@ -311,12 +311,14 @@ def confusion(
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['0', '1']
     """
-    ax = ax or _new_axes(figsize=(5.6, 4.8))
+    n_classes = len(classes)
+    ax = ax or _new_axes(figsize=(4.7 + 0.09 * n_classes, 3.9 + 0.09 * n_classes))
     said = counts.sum(axis=1, keepdims=True)
     sns.heatmap(
         counts / np.maximum(said, 1),
         annot=np.where(counts > 0, counts.astype(str), ""),
         fmt="",
+        annot_kws={"fontsize": min(plt.rcParams["font.size"], 165 / n_classes)},
         xticklabels=classes,
         yticklabels=classes,
         vmin=0,
@@ -327,13 +329,16 @@ def confusion(
         linecolor="#dde3e8",
         ax=ax,
         cbar_kws={
-            "label": "share of the clips of one digit",
+            "label": "share of the clips of one row",
             "format": PercentFormatter(1),
             "shrink": 0.9,
         },
     )
-    ax.set(xlabel="digit heard", ylabel="digit said", title=title)
+    ax.set(xlabel="heard", ylabel="said", title=title)
     ax.tick_params(left=False, bottom=False, labelrotation=0)
+    ax.tick_params(labelsize=min(plt.rcParams["font.size"], 225 / n_classes))
+    if max(map(len, classes)) > 2:
+        ax.tick_params(axis="x", labelrotation=90)
     return ax
 
 

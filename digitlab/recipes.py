@@ -74,8 +74,9 @@ class Recipe:
         Who spoke, when it was published. Where the corpus has them all, the published split is made
         of their clips alone.
     shares : dict
-        What replaces `clips` at a scale, and ``every``: of how many takes that scale has one is
-        used, the first included. A laptop does all of what has no share.
+        What is otherwise at a scale: attributes, what is to replace some of `clips`, and ``every``:
+        of how many takes that scale has one is used, the first included. A laptop does all of what
+        has no share.
     """
 
     title: str
@@ -127,6 +128,7 @@ AS_C1 = WORDS | {
     "schedule": "one-cycle",
     "trainer": "lightning",
     "early_stopping": EarlyStopping(patience=3, restore_best=True),
+    "shares": {"laptop": {"epochs": 30, "early_stopping": NEVER}},
 }
 
 RECIPES = {
@@ -187,8 +189,8 @@ RECIPES = {
         test_size=0.3,
         speakers=FOUR,
         shares={
-            "laptop": {"every": 10, "n_samples": 8820},
-            "smoke": {"n_samples": 441},
+            "laptop": {"every": 10, "clips": {"n_samples": 8820}},
+            "smoke": {"clips": {"n_samples": 441}},
         },
         published={
             "train_loss": 2.3038,
@@ -238,8 +240,8 @@ RECIPES = {
         test_size=0.2,
         speakers=FOUR,
         shares={
-            "laptop": {"every": 20, "n_samples": 8820},
-            "smoke": {"every": 2, "n_samples": 441},
+            "laptop": {"every": 20, "clips": {"n_samples": 8820}},
+            "smoke": {"every": 2, "clips": {"n_samples": 441}},
         },
         published={
             "train_loss": 2.3027,
@@ -408,6 +410,17 @@ RECIPES = {
         **AS_C1,
         published={},
     ),
+    "C5": Recipe(
+        title="small network of separable convolutions on log-mel bands",
+        framework="torch",
+        model="separable_cnn",
+        **WORDS | {"batch_size": 64},
+        epochs=40,
+        learning_rate=3e-3,
+        schedule="cosine",
+        vary={"shift": (-1600, 1600)},
+        published={},
+    ),
 }
 
 
@@ -520,6 +533,7 @@ def run(
     where = {"device": device, "checkpoint_folder": checkpoint_folder, "log_folder": log_folder}
     if recipe.trainer:
         where |= lightning
+    waveforms = None if recipe.trainer else corpus.waveforms(**recipe.clips)
     trainings = [
         (train, test, seed_used)
         for seed_used in range(seed, seed + seeds)
@@ -532,7 +546,7 @@ def run(
             f"{model_file} can keep one model, and these are {len(trainings)} trainings: "
             "ask for one seed, and for a split that is not by speakers"
         )
-    x, timing = _features(recipe, corpus, device if framework == "torch" else None)
+    x, timing = _features(recipe, waveforms, device if framework == "torch" else None)
     reports = []
     for training in trainings:
         report = _fit_and_test(recipe, corpus, x, *training, where, shared | timing)
@@ -587,18 +601,17 @@ def _of_speakers(corpus: corpora.Corpus, speakers: tuple[str, ...]) -> corpora.C
 
 def _at_scale(recipe: Recipe, corpus: corpora.Corpus, scale: str) -> tuple:
     """Return the recipe and the clips of a scale."""
-    share = {"every": 1} | recipe.shares.get(scale, {})
-    every = share.pop("every")
+    share = {"every": 1, "clips": {}} | recipe.shares.get(scale, {})
+    every, clips = share.pop("every"), recipe.clips | share.pop("clips")
     corpus = corpus.at_scale(scale)
     takes = corpus.table.groupby(["label", "speaker"]).cumcount()
     corpus = corpus.select(takes % every == 0)
-    return replace(recipe, clips=recipe.clips | share), corpus
+    return replace(recipe, clips=clips, **share), corpus
 
 
-def _features(recipe, corpus, device) -> tuple[np.ndarray | None, dict]:
-    if recipe.trainer:  # its clips come with their features
+def _features(recipe, waveforms, device) -> tuple[np.ndarray | None, dict]:
+    if waveforms is None:
         return None, {"seconds_features": 0.0, "features_cached": False}
-    waveforms = corpus.waveforms(**recipe.clips)
     settings = {"device": device} if recipe.features in features.KEPT_ON_DISK else {}
     cached = features.is_cached(waveforms, feature=recipe.features, device=device)
     start = time.perf_counter()

@@ -69,6 +69,13 @@ def test_accuracy_confusion_and_tables(report):
     assert (report.by_class["low"] < report.by_class["accuracy"]).all()
 
 
+def test_in_the_balanced_accuracy_rare_classes_count_as_much_as_frequent_ones(report):
+    y_true = np.repeat([0, 1], [30, 10])
+    heard = replace(report, y_true=y_true, y_pred=np.zeros(40, int))
+    assert (heard.test_accuracy, heard.balanced_accuracy) == (0.75, 0.5)
+    assert heard.to_dict()["balanced_accuracy"] == 0.5
+
+
 def test_what_is_written_is_plain_json_with_everything_in_it(report):
     run, pooled = json.loads(json.dumps(report.to_dicts()))
     assert {

@@ -1,6 +1,6 @@
 """A picture goes where it is asked to go, is labelled, and shows the numbers it was given."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import matplotlib
 import numpy as np
@@ -93,6 +93,15 @@ def test_a_confusion_matrix_shows_its_counts_and_names_the_digits_from_0():
         [*range(1, 11), 4]
     )
     assert "said" in ax.get_ylabel() and "heard" in ax.get_xlabel()
+
+
+def test_the_names_of_thirty_words_do_not_run_into_each_other():
+    ax = plotting.confusion(np.diag(np.arange(1, 31)), tuple(WORDS))
+    ax.figure.canvas.draw()
+    for labels in (ax.get_xticklabels(), ax.get_yticklabels()):
+        boxes = [label.get_window_extent() for label in labels]
+        assert len(boxes) == 30
+        assert not any(one.overlaps(other) for one, other in pairwise(boxes))
 
 
 def test_a_class_that_nobody_said_does_not_break_the_matrix():

@@ -25,7 +25,24 @@ SIZES = {
     "magnitude_cnn": (1852062, 1849054),
     "power_cnn": (1852062, 1849054),
     "log_mel_cnn": (1852062, 1849054),
+    "separable_cnn": (64350, 63390),
 }
+
+
+def built(framework, name, *sizes, seed=1):
+    pytest.importorskip(framework)
+    models = importlib.import_module(f"digitlab.models.{framework}")
+    return models, getattr(models, name)(*sizes, seed=seed)
+
+
+def predict(framework, model, x):
+    return importlib.import_module(f"digitlab.training.{framework}").predict(model, x)
+
+
+def as_in_keras(model):
+    """Lay out the numbers of a PyTorch model as its twin has them."""
+    values = [value.numpy() for value in model.state_dict().values() if value.is_floating_point()]
+    return [np.moveaxis(v, (1, 0), (-2, -1)) if v.ndim > 1 else v for v in values]
 
 
 @pytest.fixture
@@ -142,10 +159,10 @@ def test_clips_that_are_too_short_are_refused(make, clips):
 IN_KERAS = """
 import sys
 import keras, numpy as np
-from digitlab.models.keras import LogMel, Spectrogram
-from digitlab.training.keras import fit
+from digitlab.models.keras import LogMel, Spectrogram, complex_cnn, separable_cnn
+from digitlab.training.keras import fit, predict
 
-clips, complex, power, log_mel = np.load(sys.argv[1]).values()
+clips, complex, power, log_mel, *weights, answers = np.load(sys.argv[1]).values()
 layout = {"n_fft": 400, "win_length": 201, "hop_length": 57, "pad": 31}
 expected = {None: complex, 0.5: power}
 stages = {power: [Spectrogram(power, **layout)] for power in expected}
@@ -171,8 +188,13 @@ again = keras.saving.load_model(sys.argv[2])
 first, second = again.layers[:2]
 print("config", first.power, first.n_fft, first.win_length, first.hop_length, first.pad,
       second.rate, second.n_mels, second.n_fft)
-answers = [some.predict(clips, verbose=0) for some in (model, again)]
-print("loaded", np.abs(answers[1] - answers[0]).max())
+print("loaded", np.abs(predict(model, clips) - predict(again, clips)).max())
+
+network = separable_cnn(clips.shape[1], 1, 3)
+network.set_weights([v.reshape(own.shape) for v, own in zip(weights, network.weights)])
+print("heard", np.abs(predict(network, clips[..., None]) - answers).max())
+for network in (network, complex_cnn(clips.shape[1], 1, 3)):
+    fit(network, clips[..., None], np.arange(4) % 3, epochs=1, batch_size=4)
 """
 
 
@@ -187,7 +209,9 @@ def test_the_keras_layers_are_pytorchs_transform_and_are_saved(
     pictures = [features.spectrogram(clips, power=power, **layout) for power in (None, 0.5)]
     log_mel = features.log_mel_spectrogram(clips, 8000, n_mels=20, **layout)
     file = tmp_path / "clips.npz"
-    np.savez(file, clips=clips, complex=pictures[0], power=pictures[1], log_mel=log_mel)
+    network = built("torch", "separable_cnn", 3001, 1, 3)[1]
+    answers = predict("torch", network, clips[..., None])
+    np.savez(file, clips, *pictures, log_mel, *as_in_keras(network), answers)
     run = subprocess.run(
         [sys.executable, "-c", IN_KERAS, file, tmp_path / "model.keras"],
         capture_output=True,
@@ -199,19 +223,10 @@ def test_the_keras_layers_are_pytorchs_transform_and_are_saved(
     assert said["learned"] == "True"
     assert said["config"] == "2 400 201 57 31 8000 20 400"
     assert float(said["loaded"]) < 1e-5
+    assert float(said["heard"]) < 1e-5
 
 
 # --- the networks -------------------------------------------------------------------------------
-
-
-def built(framework, name, *sizes, seed=1):
-    pytest.importorskip(framework)
-    models = importlib.import_module(f"digitlab.models.{framework}")
-    return models, getattr(models, name)(*sizes, seed=seed)
-
-
-def predict(framework, model, x):
-    return importlib.import_module(f"digitlab.training.{framework}").predict(model, x)
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -231,12 +246,8 @@ def test_twins_hear_the_same(name):
     tones = np.sin(0.3 * (1 + y[:, None]) * np.arange(3000))[..., None]
     x = (tones * dice.uniform(0.1, 1, (12, 1, 1))).astype(np.float32)
     fit(trained, x, y, epochs=5, batch_size=6)  # its statistics move, too
-    state = [value for value in trained.state_dict().values() if value.is_floating_point()]
-    weights = [
-        np.moveaxis(value.numpy(), (1, 0), (-2, -1)) if value.ndim > 1 else value.numpy()
-        for value in state
-    ]
-    models.set_weights(twin, weights)
+    weights = zip(as_in_keras(trained), twin.weights, strict=True)
+    models.set_weights(twin, [value.reshape(own.shape) for value, own in weights])
     answers = predict("torch", trained, x), predict("keras", twin, x)
     assert np.ptp(answers[0], axis=0).max() > 0.02
     np.testing.assert_allclose(*answers, atol=1e-4)

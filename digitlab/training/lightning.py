@@ -39,7 +39,7 @@ LAUNCHERS = (clusters.TorchElasticEnvironment, clusters.SLURMEnvironment)
 ANSWERED_AT_ONCE = 128  # clips; C1's first block takes 3 MB for each of its maps of a clip
 SAID_PLAINLY = {error.__name__: error for error in (CorpusError, FloatingPointError, OSError)}
 
-for name in ("lightning.pytorch", "lightning.fabric"):
+for name in ("lightning.pytorch", "lightning.fabric", "torch.multiprocessing.spawn"):
     logging.getLogger(name).setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", module=r"lightning\.")
 warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")  # channels last
@@ -437,6 +437,8 @@ class _Bookkeeper(L.Callback):
 
     def on_train_start(self, trainer, learner):
         self.start = time.perf_counter() - learner.history.seconds
+        if trainer.world_size > 1:  # where one process fails the others end at once, and in silence
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def on_train_epoch_start(self, trainer, learner):
         entropy = [learner.seed, learner.history.epochs + 1, trainer.global_rank]
@@ -502,6 +504,7 @@ def _loader(data, batch_size: int, order, workers: int) -> "torch.utils.data.Dat
         sampler=order,
         num_workers=workers,
         persistent_workers=workers > 0,
+        multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),  # of its own: else it would draw from what dropout draws from
     )
