@@ -335,8 +335,8 @@ def confusion(
         },
     )
     ax.set(xlabel="heard", ylabel="said", title=title)
-    ax.tick_params(left=False, bottom=False, labelrotation=0)
-    ax.tick_params(labelsize=min(plt.rcParams["font.size"], 225 / n_classes))
+    size = min(plt.rcParams["font.size"], 225 / n_classes)
+    ax.tick_params(left=False, bottom=False, labelrotation=0, labelsize=size)
     if max(map(len, classes)) > 2:
         ax.tick_params(axis="x", labelrotation=90)
     return ax

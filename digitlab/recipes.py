@@ -547,9 +547,11 @@ def run(
             "ask for one seed, and for a split that is not by speakers"
         )
     x, timing = _features(recipe, waveforms, device if framework == "torch" else None)
+    if not recipe.vary:
+        waveforms = None  # they may take gigabytes
     reports = []
     for training in trainings:
-        report = _fit_and_test(recipe, corpus, x, *training, where, shared | timing)
+        report = _fit_and_test(recipe, corpus, waveforms, x, *training, where, shared | timing)
         report = replace(report, rows=places[report.rows])
         reports.append(report if len(trainings) == 1 else replace(report, recogniser=None))
     if model_file and reports_here(devices * nodes):
@@ -628,7 +630,9 @@ def _clips(recipe, corpus):
     return lightning.Clips(corpus, transform=getattr(features, recipe.features), **settings)
 
 
-def _fit_and_test(recipe, corpus, x, train, test, seed, where, shared) -> evaluation.Report:
+def _fit_and_test(
+    recipe, corpus, waveforms, x, train, test, seed, where, shared
+) -> evaluation.Report:
     models = import_module(f"digitlab.models.{shared['framework']}")
     training = import_module(f"digitlab.training.{recipe.trainer or shared['framework']}")
     y = corpus.table["label"].to_numpy()
@@ -670,7 +674,7 @@ def _fit_and_test(recipe, corpus, x, train, test, seed, where, shared) -> evalua
             x, x_train = scaler.transform(x), scaler.transform(x_train)
         varied = None
         if recipe.vary:
-            varied = partial(_varied, recipe, corpus.select(train).waveforms(**recipe.clips))
+            varied = partial(_varied, recipe, waveforms[train])
         x_test, model = x[test], build(*x.shape[1:])
         history = training.fit(
             model,

@@ -434,18 +434,11 @@ def raw_cnn(n_samples: int, n_channels: int, n_classes: int, *, seed: int = 0) -
     (132778, 132202)
     """
     seeds = _seeds(seed)
-    layers = [keras.Input((n_samples, n_channels))]
+    samples = maps = keras.Input((n_samples, n_channels))
     for n_filters, width, stride in CONVOLUTIONS:
-        weights = keras.initializers.GlorotUniform(next(seeds))
-        layers += [
-            keras.layers.Conv1D(
-                n_filters, width, stride, use_bias=False, kernel_initializer=weights
-            ),
-            keras.layers.BatchNormalization(momentum=0.9),
-            keras.layers.ReLU(),
-        ]
-    pooling = keras.layers.GlobalAveragePooling1D()
-    return keras.Sequential([*layers, pooling, _dense(n_classes, seeds)])
+        maps = keras.ops.relu(_convolved(maps, n_filters, width, seeds, strides=stride))
+    answer = _dense(n_classes, seeds)(keras.layers.GlobalAveragePooling1D()(maps))
+    return keras.Model(samples, answer)
 
 
 def picture_dense(

@@ -522,9 +522,8 @@ def raw_cnn(n_samples: int, n_channels: int, n_classes: int, *, seed: int = 0) -
     layers = [_ChannelsFirst()]
     with _seeded(seed):
         for n_filters, width, stride in CONVOLUTIONS:
-            convolution = torch.nn.Conv1d(n_channels, n_filters, width, stride, bias=False)
-            torch.nn.init.xavier_uniform_(convolution.weight)
-            layers += [convolution, torch.nn.BatchNorm1d(n_filters, eps=1e-3), torch.nn.ReLU()]
+            convolution = _convolution(n_channels, n_filters, width, stride=stride)
+            layers += [*convolution, torch.nn.ReLU()]
             n_channels = n_filters
         pooling = [torch.nn.AdaptiveAvgPool1d(1), torch.nn.Flatten()]
         dense = _dense(n_channels, n_classes)
