@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from digitlab import corpora
-from digitlab._home import cache_folder
+from digitlab.environment import cache_folder
 
 ROUNDS = 9
 N_SAMPLES = 8192

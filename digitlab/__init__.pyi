@@ -8,10 +8,16 @@ from . import (
     corpora as corpora,
 )
 from . import (
+    environment as environment,
+)
+from . import (
     evaluation as evaluation,
 )
 from . import (
     features as features,
+)
+from . import (
+    layouts as layouts,
 )
 from . import (
     models as models,

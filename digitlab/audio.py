@@ -19,7 +19,7 @@ import soundfile
 import soxr
 
 from digitlab import riff
-from digitlab._optional import require
+from digitlab.environment import require
 from digitlab.riff import WavError
 
 __all__ = [

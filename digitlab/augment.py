@@ -22,8 +22,8 @@ from scipy.signal import get_window
 from tqdm import tqdm
 
 from digitlab import audio
-from digitlab._home import cache_folder, kept_on_disk
 from digitlab.corpora import Corpus
+from digitlab.environment import cache_folder, kept_on_disk
 
 N_FFT = 2048  # librosa's default: 93 ms at 22,050 Hz
 SPEEDS = (0.7, 1, 1.3)

@@ -161,7 +161,7 @@ def run(recipe, json_file, append, **settings) -> None:
     if json_file and not json_file.absolute().parent.is_dir():
         raise click.ClickException(f"there is no folder {json_file.absolute().parent}")
     from digitlab import recipes
-    from digitlab._devices import reports_here
+    from digitlab.environment import reports_here
 
     with _plain_errors():
         report = recipes.run(recipe, **settings)
@@ -216,7 +216,7 @@ def predict(model, files, as_json) -> None:
 def doctor() -> None:
     """Check Python, libraries, GPU, corpora and disk; exit with 1 where something is wrong."""
     from digitlab import evaluation
-    from digitlab._home import cache_folder
+    from digitlab.environment import cache_folder
 
     problems = []
     for library, version in evaluation.versions().items():
@@ -226,7 +226,7 @@ def doctor() -> None:
             extra = "torch" if framework == "torch" else "keras"
             problems.append(f"{framework} is not installed: pip install 'digitlab[{extra}]'")
     if importlib.util.find_spec("torch"):
-        from digitlab._devices import torch_device
+        from digitlab.environment import torch_device
 
         click.echo(f"{'device':22} {torch_device()}")
     from digitlab import corpora
@@ -255,7 +255,7 @@ def _sounds(file: Path) -> list[Path]:
     """Return the file, or the recordings in the folder and the folders within."""
     if not file.is_dir():
         return [file]
-    from digitlab._layouts import sounds_in
+    from digitlab.layouts import sounds_in
 
     if not (sounds := sounds_in(file)):
         raise ValueError(f"{file}: there is no .wav file in this folder")
@@ -318,7 +318,7 @@ def _known(name: str) -> str:
 
 def _place(name: str) -> str:
     from digitlab import corpora
-    from digitlab._layouts import sounds_in
+    from digitlab.layouts import sounds_in
 
     try:
         folder = corpora.find(name)

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from sklearn.preprocessing import StandardScaler
 
-from digitlab import augment, corpora, evaluation, features, recognisers, splits
-from digitlab._devices import reports_here
+from digitlab import augment, corpora, environment, evaluation, features, recognisers, splits
+from digitlab.environment import reports_here
 from digitlab.training.history import NEVER, EarlyStopping
 
 FRAMEWORKS = ("torch", "keras")
@@ -510,9 +510,9 @@ def run(
         )
     if seeds < 1:
         raise ValueError(f"{seeds} seeds: at least one is needed")
-    scale = scale or corpora.scale_from_environment()
-    if scale not in corpora.SCALES:
-        raise ValueError(f"there is no scale {scale!r}; there are {', '.join(corpora.SCALES)}")
+    scale = scale or environment.scale_from_environment()
+    if scale not in environment.SCALES:
+        raise ValueError(f"there is no scale {scale!r}; there are {', '.join(environment.SCALES)}")
     if not isinstance(corpus, corpora.Corpus):
         least = 1 if corpus else recipe.at_least
         corpus = corpora.load(corpus or recipe.corpus, at_least=least)

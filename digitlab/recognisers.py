@@ -13,7 +13,7 @@ import librosa
 import numpy as np
 
 from digitlab import audio, features
-from digitlab._home import replacing
+from digitlab.environment import replacing
 
 FORMAT = 1
 FRAMEWORKS = ("torch", "keras")

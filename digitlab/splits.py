@@ -19,8 +19,8 @@ from sklearn.model_selection import (
     StratifiedShuffleSplit,
 )
 
-from digitlab._download import sha256
 from digitlab.corpora import Corpus
+from digitlab.corpora.download import sha256
 
 SHARED = {  # what each kind of split is known, and meant, to have on both sides
     "official": ("speakers",),

@@ -17,9 +17,9 @@ import pandas as pd
 import pytest
 
 from digitlab import _download, audio, corpora, voices
-from digitlab._sources import known_hashes
-from digitlab._speech_commands import which_set
 from digitlab.corpora import CorpusError, CorpusUnreachable
+from digitlab.corpora.sources import known_hashes
+from digitlab.layouts import which_set
 
 SPEAKERS = ("anna", "ben")
 

@@ -495,7 +495,7 @@ def test_the_seed_and_the_epoch_decide_what_dropout_silences(task, tmp_path):
 
 
 def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(lab, task, tmp_path):
-    from digitlab._home import replacing
+    from digitlab.environment import replacing
 
     file = tmp_path / "a.checkpoint"
     file.write_bytes(b"whole")
@@ -550,7 +550,7 @@ def test_validation_clips_that_give_no_number_stop_the_training(lab, task):
 
 
 def test_a_device_that_is_not_there_is_refused():
-    from digitlab._devices import torch_device
+    from digitlab.environment import torch_device
 
     with pytest.raises(ValueError, match="a GPU is used where there is one"):
         torch_device("cuda:99")

@@ -13,7 +13,7 @@ import pytest
 
 from digitlab import audio, corpora
 from digitlab.training import EarlyStopping, History
-from digitlab.training._common import lots, step_sizes
+from digitlab.training.common import lots, step_sizes
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")

@@ -13,7 +13,7 @@ import pytest
 from numpydoc.docscrape import FunctionDoc
 
 import digitlab
-from digitlab._optional import require
+from digitlab.environment import require
 
 HEAVY = {"tensorflow", "keras", "torch", "kymatio", "librosa", "matplotlib", "pandas", "scipy"}
 MODULES = [

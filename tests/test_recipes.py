@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from digitlab import audio, corpora, recipes, splits, voices
-from digitlab._devices import reports_here
 from digitlab.cli import main
+from digitlab.environment import reports_here
 from digitlab.training import EarlyStopping
 
 ROOT = Path(__file__).parents[1]

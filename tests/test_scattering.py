@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from digitlab import features
-from digitlab._scattering import numpy as with_numpy
-from digitlab._scattering import plan
+from digitlab.features.executors import numpy as with_numpy
+from digitlab.features.executors import plan
 
 BACKENDS = ["tensorflow", "torch", "jax"]
 

@@ -17,8 +17,8 @@ from scipy.linalg import solve_toeplitz
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from digitlab import voices
-from digitlab._speech_commands import which_set
 from digitlab.audio import read_wav, resample
+from digitlab.layouts import which_set
 from digitlab.voices import PHONEMES, WORDS, filter_frames, render, resonator, say, speaker, vowel
 
 RATE = 8000

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from digitlab._home import replacing
-from digitlab._optional import require
+from digitlab.environment import replacing, require
 
 
 @dataclass

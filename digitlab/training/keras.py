@@ -8,10 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from digitlab._devices import keras_device
-from digitlab._home import replacing
-from digitlab._optional import require
-from digitlab.training._common import (
+from digitlab.environment import keras_device, replacing, require
+from digitlab.training.common import (
     MEASURED_AT_ONCE,
     checkpoint_file,
     lots,

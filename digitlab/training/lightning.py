@@ -22,12 +22,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from digitlab._devices import refuse_devices, torch_device
-from digitlab._optional import require
 from digitlab.corpora import Corpus, CorpusError
+from digitlab.environment import refuse_devices, require, torch_device
 from digitlab.models.torch import get_weights
 from digitlab.training import torch as plain
-from digitlab.training._common import checkpoint_file, lots, prepare, refuse
+from digitlab.training.common import checkpoint_file, lots, prepare, refuse
 from digitlab.training.history import NEVER, EarlyStopping, History
 
 torch = require("torch", extra="torch")

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from digitlab._devices import torch_device
-from digitlab._home import replacing
-from digitlab._optional import require
+from digitlab.environment import replacing, require, torch_device
 from digitlab.models.torch import get_weights
-from digitlab.training._common import (
+from digitlab.training.common import (
     MEASURED_AT_ONCE,
     checkpoint_file,
     lots,

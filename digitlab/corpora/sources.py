@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from digitlab import voices
-from digitlab._layouts import listed
+from digitlab.layouts import listed
 
 DIGITS = tuple("0123456789")
 WORDS = tuple(sorted(voices.WORDS))

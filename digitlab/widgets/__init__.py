@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from scipy.signal import sosfreqz
 
 from digitlab import audio, features, plotting, voices
-from digitlab._optional import require
+from digitlab.environment import require
 
 __all__ = [
     "Frame",

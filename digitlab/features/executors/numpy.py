@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 import scipy.fft
 
-from digitlab._scattering import Plan, plan, run
+from digitlab.features.executors import Plan, plan, run
 
 
 def scatter(clips: np.ndarray, J: int, Q: int) -> np.ndarray:

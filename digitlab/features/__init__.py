@@ -13,9 +13,8 @@ import numpy as np
 from scipy.signal import get_window
 from tqdm import tqdm
 
-from digitlab._devices import torch_device
-from digitlab._home import kept_on_disk
-from digitlab._spectrogram import FLOOR, hann, mel_filters, refuse_settings
+from digitlab.environment import kept_on_disk, torch_device
+from digitlab.features.settings import FLOOR, hann, mel_filters, refuse_settings
 
 KEPT_ON_DISK = ("log_scattering", "scattering_course")
 STAGES = 5  # of a word, in scattering_course
@@ -604,12 +603,12 @@ def _scattered(waveforms: np.ndarray, J: int, Q: int, device: str) -> Iterator[n
 
 def _scatter(clips: np.ndarray, J: int, Q: int, device: str) -> np.ndarray:
     if device == "numpy":
-        from digitlab._scattering.numpy import scatter
+        from digitlab.features.executors.numpy import scatter
 
         return scatter(clips, J, Q)
     import torch
 
-    from digitlab._scattering.torch import scatter
+    from digitlab.features.executors.torch import scatter
 
     with torch.inference_mode():
         return scatter(torch.from_numpy(clips).to(device), J, Q).cpu().numpy()

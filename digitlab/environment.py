@@ -1,6 +1,105 @@
-"""Which device a framework works on, and which process reports."""
+"""What the machine gives: folders that can be written, libraries, devices, how much work to do."""
 
+import importlib
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import BinaryIO
+
+import platformdirs
+
+SCALES = ("smoke", "laptop", "full")
+
+
+def cache_folder() -> Path:
+    """Return the folder of downloads and computed features, made if it is missing.
+
+    It is ``$DIGITLAB_CACHE`` if that is set, else the user's cache folder.
+
+    Returns
+    -------
+    pathlib.Path
+        An existing folder.
+
+    Examples
+    --------
+    >>> cache_folder().is_dir()
+    True
+    """
+    folder = Path(os.environ.get("DIGITLAB_CACHE") or platformdirs.user_cache_path("digitlab"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def kept_on_disk(function: Callable, folder: Path | None = None) -> Callable:
+    """Return the function with its results kept on disk, under the content of its arguments.
+
+    Parameters
+    ----------
+    function : callable
+        Of arrays, numbers and words, to arrays.
+    folder : pathlib.Path, optional
+        By default the cache folder, as it is named now.
+
+    Returns
+    -------
+    callable
+        With a method ``check_call_in_cache``.
+
+    Examples
+    --------
+    >>> double = kept_on_disk(lambda x: 2 * x)
+    >>> double(21)
+    42
+    """
+    import joblib
+
+    return joblib.Memory(folder or cache_folder(), verbose=0).cache(function)
+
+
+@contextmanager
+def replacing(file: Path) -> Iterator[BinaryIO]:
+    """Write a file beside its place, and put it there once it is whole."""
+    part = file.with_suffix(".part")
+    with part.open("wb") as out:
+        yield out
+    os.replace(part, file)
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Import `module`, or raise an ImportError that names the extra to install.
+
+    Parameters
+    ----------
+    module : str
+        What to import, such as ``"torch"``.
+    extra : str
+        The extra of digitlab that brings it.
+
+    Returns
+    -------
+    module
+        The imported module.
+
+    Raises
+    ------
+    ImportError
+        If it cannot be imported; the message holds the command that mends it.
+
+    Examples
+    --------
+    >>> require("math", extra="book").floor(2.5)
+    2
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ImportError(
+            f"this part of digitlab needs {module} ({error}); "
+            f"install it with:  python -m pip install 'digitlab[{extra}]'"
+        ) from error
 
 
 def torch_device(name: str | None = None) -> str:
@@ -121,3 +220,27 @@ def reports_here(n_devices: int) -> bool:
     """
     ranks = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "NODE_RANK"))
     return n_devices == 1 or not any(int(rank) for rank in ranks if rank)
+
+
+def scale_from_environment() -> str:
+    """Return how much work a chapter does: ``$DIGITLAB_SCALE``, by default ``"laptop"``.
+
+    Returns
+    -------
+    str
+        One of ``"smoke"``, ``"laptop"``, ``"full"``.
+
+    Raises
+    ------
+    ValueError
+        If the variable holds anything else.
+
+    Examples
+    --------
+    >>> scale_from_environment() in SCALES
+    True
+    """
+    scale = os.environ.get("DIGITLAB_SCALE", "laptop")
+    if scale not in SCALES:
+        raise ValueError(f"DIGITLAB_SCALE is {scale!r}; it can be {', '.join(SCALES)}")
+    return scale

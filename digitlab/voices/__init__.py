@@ -28,8 +28,8 @@ from scipy.ndimage import convolve1d
 from scipy.signal import butter, lfilter, oaconvolve, sosfilt
 from tqdm import tqdm
 
-from digitlab._speech_commands import which_set
 from digitlab.audio import peak_normalize, resample, write_wav
+from digitlab.layouts import which_set
 
 __all__ = [
     "ACCENTS",

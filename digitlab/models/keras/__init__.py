@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from digitlab._optional import require
-from digitlab._spectrogram import FLOOR, hann, mel_filters, refuse_settings, refuse_shape
+from digitlab.environment import require
+from digitlab.features.settings import FLOOR, hann, mel_filters, refuse_settings, refuse_shape
 
 keras = require("keras", extra="keras")
 
@@ -47,13 +47,13 @@ class Scattering(keras.layers.Layer):
 
     def call(self, clips):
         """Scatter clips (n_clips, n_samples)."""
-        from digitlab._scattering.keras import scatter
+        from digitlab.features.executors.keras import scatter
 
         return scatter(clips, self.J, self.Q)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         """Return (n_clips, n_paths, n_frames)."""
-        from digitlab._scattering import plan
+        from digitlab.features.executors import plan
 
         what = plan(input_shape[1], self.J, self.Q)
         return input_shape[0], len(what.order), what.n_frames

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import torch
 
-from digitlab._scattering import Plan, plan, run
+from digitlab.features.executors import Plan, plan, run
 
 
 def scatter(clips: torch.Tensor, J: int, Q: int) -> torch.Tensor:

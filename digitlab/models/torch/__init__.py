@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from digitlab._optional import require
-from digitlab._spectrogram import FLOOR, hann, mel_filters, refuse_settings, refuse_shape
+from digitlab.environment import require
+from digitlab.features.settings import FLOOR, hann, mel_filters, refuse_settings, refuse_shape
 
 torch = require("torch", extra="torch")
 rnn = torch.nn.utils.rnn
@@ -57,7 +57,7 @@ class Scattering(torch.nn.Module):
         torch.Tensor of shape (n_clips, n_paths, n_frames)
             Order 0 first.
         """
-        from digitlab._scattering.torch import scatter
+        from digitlab.features.executors.torch import scatter
 
         return scatter(clips, self.J, self.Q)
 

@@ -26,9 +26,12 @@ import pandas as pd
 from tqdm import tqdm
 
 from digitlab import audio, riff, voices
-from digitlab._download import DAMAGED, download, need_space, reason, sha256, unpack
-from digitlab._home import cache_folder
-from digitlab._layouts import (
+from digitlab.corpora.download import DAMAGED, download, need_space, reason, sha256, unpack
+from digitlab.corpora.sources import DIGITS, SOURCES, Source, known_hashes
+from digitlab.environment import SCALES as SCALES
+from digitlab.environment import cache_folder
+from digitlab.environment import scale_from_environment as scale_from_environment
+from digitlab.layouts import (
     LAYOUTS,
     METADATA,
     NOISE,
@@ -40,9 +43,7 @@ from digitlab._layouts import (
     sounds_in,
     table_of,
 )
-from digitlab._sources import DIGITS, SOURCES, Source, known_hashes
 
-SCALES = ("smoke", "laptop", "full")
 SMOKE_CLIPS = 300
 EXAMPLES = {"audiomnist": "*/{digit}_*.wav", "speech_commands": "{word}/*.wav"}
 REFUSAL_HOLDS_S = 3600  # a network that refused is not asked again within the hour
@@ -491,30 +492,6 @@ def example(name: str, digit: int) -> tuple[np.ndarray, int, str]:
             return samples, rate, f"speaker {match['speaker']}; {source.title} ({source.licence})"
     samples = voices.say(digit, rate=source.rate)
     return samples, source.rate, f"{voices.NAMES[0]}; built-in voices (synthesised)"
-
-
-def scale_from_environment() -> str:
-    """Return how much work a chapter does: ``$DIGITLAB_SCALE``, by default ``"laptop"``.
-
-    Returns
-    -------
-    str
-        One of ``"smoke"``, ``"laptop"``, ``"full"``.
-
-    Raises
-    ------
-    ValueError
-        If the variable holds anything else.
-
-    Examples
-    --------
-    >>> scale_from_environment() in SCALES
-    True
-    """
-    scale = os.environ.get("DIGITLAB_SCALE", "laptop")
-    if scale not in SCALES:
-        raise ValueError(f"DIGITLAB_SCALE is {scale!r}; it can be {', '.join(SCALES)}")
-    return scale
 
 
 def load(
