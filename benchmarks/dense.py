@@ -7,7 +7,7 @@ the same clips of AudioMNIST, if at least 3,000 are on this machine, else of FSD
 
 import numpy as np
 
-from digitlab import corpora, features, models, recipes, splits, training
+from digitlab import corpora, experiment, features, models, recipes, splits, training
 
 D1 = recipes.RECIPES["D1"]
 
@@ -15,7 +15,7 @@ D1 = recipes.RECIPES["D1"]
 def published_seconds(corpus: corpora.Corpus, rows: np.ndarray) -> float:
     """Return the seconds of ten epochs, from the second."""
     clips = corpus.select(rows)
-    x = features.magnitude_spectrogram(clips.waveforms(**D1.clips))
+    x = features.magnitude_spectrogram(clips.prepare(D1.preparation)[0])
     ends = []
     training.keras.fit(
         models.keras.picture_dense(*x.shape[1:], len(corpus.classes)),
@@ -34,7 +34,7 @@ def main() -> None:
     [(train, _)] = splits.split(corpus, "random", test_size=D1.test_size, seed=42)
     n_learned = int(len(train) * (1 - D1.set_aside))
     published = published_seconds(corpus, train[:n_learned])
-    ours = recipes.run("D3", corpus=corpus, scale="full")
+    ours = experiment.run("D3", corpus=corpus, scale="full")
     seconds = ours.seconds_features + ours.seconds_training
     low, high = ours.interval
     print(f"{corpus.title}, {n_learned:,} clips learned from, on {ours.device}")
@@ -43,7 +43,7 @@ def main() -> None:
         f"{seconds / published:.3f} of it"
     )
     print(f"D3, random split: {ours.test_accuracy:.3f} ({low:.3f} to {high:.3f})")
-    strangers = recipes.run("D3", corpus=corpus, scale="full", split="speaker")
+    strangers = experiment.run("D3", corpus=corpus, scale="full", split="speaker")
     low, high = strangers.speaker_interval
     print(f"D3, strangers: {strangers.test_accuracy:.3f} ({low:.3f} to {high:.3f})")
 

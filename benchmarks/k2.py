@@ -16,7 +16,7 @@ import torch
 from kymatio import Scattering1D
 from scipy.io import wavfile
 
-from digitlab import corpora, evaluation, features, recipes
+from digitlab import corpora, evaluation, experiment, features
 
 ROUNDS = 3
 SEEDS = 10
@@ -74,7 +74,7 @@ def ours(corpus: corpora.Corpus) -> tuple[float, float, float]:
         start = time.perf_counter()
         features.log_scattering(corpus.waveforms())
         seconds_features = time.perf_counter() - start
-        report = recipes.run("K2", corpus=corpus, scale="laptop")
+        report = experiment.run("K2", corpus=corpus, scale="laptop")
     return seconds_features, report.seconds_training, report.test_accuracy
 
 
@@ -103,10 +103,10 @@ def main() -> None:
         )
     accuracies = [side[2] for side in rounds[0]]
     print("test accuracy, one seed: published {:.3f}, digitlab {:.3f}".format(*accuracies))
-    summary("official split", recipes.run("K2", corpus=corpus, scale="laptop", seeds=SEEDS))
+    summary("official split", experiment.run("K2", corpus=corpus, scale="laptop", seeds=SEEDS))
     summary(
         "leave speakers out",
-        recipes.run("K2", corpus=corpus, scale="laptop", seeds=SEEDS, split="speaker"),
+        experiment.run("K2", corpus=corpus, scale="laptop", seeds=SEEDS, split="speaker"),
     )
 
 

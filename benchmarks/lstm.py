@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from sklearn.metrics import f1_score
 
-from digitlab import corpora, features, models, recipes, splits
+from digitlab import corpora, experiment, features, models, recipes, splits
 
 ROUNDS = 3
 EPOCHS_L2 = 13
@@ -52,7 +52,7 @@ def published_l2(train: tuple, test: tuple) -> float:
 
 def ours(name: str, framework: str, corpus: corpora.Corpus) -> tuple[float, float]:
     """Seconds of training and accuracy of a recipe on the official test."""
-    report = recipes.run(name, framework=framework, corpus=corpus, scale="full")
+    report = experiment.run(name, framework=framework, corpus=corpus, scale="full")
     return report.seconds_training, report.test_accuracy
 
 
@@ -84,7 +84,7 @@ def our_l1(clips: np.ndarray, labels: np.ndarray) -> float:
 
 
 def compare_mel(corpus: corpora.Corpus) -> None:
-    waveforms = corpus.waveforms(**recipes.RECIPES["L2"].clips)
+    waveforms, _ = corpus.prepare(recipes.RECIPES["L2"].preparation)
     x, y = features.log_mel(waveforms), corpus.table["label"].to_numpy()
     [(train, test)] = splits.split(corpus, "official")
     sets = [(x[rows], y[rows]) for rows in (train, test)]
@@ -105,7 +105,7 @@ def compare_mel(corpus: corpora.Corpus) -> None:
 
 def compare_raw(corpus: corpora.Corpus) -> None:
     some = corpus.select(np.random.default_rng(0).permutation(len(corpus))[:8])
-    waveforms = some.waveforms(**recipes.RECIPES["L1"].clips)
+    waveforms, _ = some.prepare(recipes.RECIPES["L1"].preparation)
     clips = features.samples(waveforms[:, : waveforms.shape[1] // SHARE_L1])
     labels = np.array(some.table["label"])
     rounds = [(published_l1(clips, labels), our_l1(clips, labels)) for _ in range(ROUNDS)]

@@ -5,12 +5,16 @@ import json
 import os
 import shutil
 import sys
+import traceback
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 import numpy as np
+
+from digitlab import environment
+from digitlab.environment import FRAMEWORKS, PRECISIONS, SCALES, printable, reports_here
 
 RESULTS = Path("book/results.csv")
 MOST_BARS = 10
@@ -36,7 +40,7 @@ def list_corpora() -> None:
     from digitlab import corpora
 
     for name, source in corpora.SOURCES.items():
-        click.echo(f"{name:22} {source.n_clips:7,} clips  {source.rate:6,} Hz  {_place(name)}")
+        _echo(f"{name:22} {source.n_clips:7,} clips  {source.rate:6,} Hz  {_place(name)}")
 
 
 @data.command()
@@ -51,7 +55,7 @@ def path(name: str) -> None:
             raise corpora.CorpusError(
                 f"{name} is not on this machine: run  digitlab data fetch {name}"
             )
-        click.echo(folder)
+        _echo(folder)
 
 
 @data.command()
@@ -66,11 +70,11 @@ def fetch(name: str) -> None:
     with _plain_errors():
         source = corpora.SOURCES[_known(name)]
         verb = "Downloading" if source.urls else "Making"
-        click.echo(f"{verb} {name} ({source.title}), about {source.size_mb:,} MB.")
+        _echo(f"{verb} {name} ({source.title}), about {source.size_mb:,} MB.")
         folder = corpora.fetch(name)
-        click.echo(folder)
+        _echo(folder)
         if corpora.find(name) != folder:
-            click.echo(f"DIGITLAB_DATA comes first, though: {corpora.find(name)} is used.")
+            _echo(f"DIGITLAB_DATA comes first, though: {corpora.find(name)} is used.")
 
 
 @data.command()
@@ -80,29 +84,24 @@ def verify(name: str) -> None:
     from digitlab import corpora
 
     with _plain_errors():
-        click.echo(corpora.verify(_known(name)))
+        _echo(corpora.verify(_known(name)))
         corpus = corpora.load(name)
         for rows in corpus.duplicates():
             paths = corpus.table["path"][rows]
-            click.echo("the same recording: " + " = ".join(map(str, paths)))
+            _echo("the same recording: " + " = ".join(map(str, paths)))
 
 
 @main.command()
 @click.argument("recipe")
-@click.option(
-    "--framework", type=click.Choice(["torch", "keras"]), help="As published, if left out."
-)
+@click.option("--framework", type=click.Choice(FRAMEWORKS), help="As published, if left out.")
 @click.option("--corpus", help="A name from `digitlab data list`, or a folder of recordings.")
 @click.option(
     "--split",
-    type=click.Choice(["published", "official", "random", "speaker", "leave-one-speaker-out"]),
     default="published",
     show_default=True,
-    help="Which clips are the test.",
+    help="Which clips are the test, such as speaker or random.",
 )
-@click.option(
-    "--scale", type=click.Choice(["smoke", "laptop", "full"]), help="How much work to do."
-)
+@click.option("--scale", type=click.Choice(SCALES), help="How much work to do.")
 @click.option("--seed", type=int, default=42, show_default=True, help="The first seed.")
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="How many.")
 @click.option("--device", help="cpu, cuda, ...; a GPU where there is one, if left out.")
@@ -123,7 +122,7 @@ def verify(name: str) -> None:
 )
 @click.option(
     "--precision",
-    type=click.Choice(["32-true", "bf16-mixed"]),
+    type=click.Choice(PRECISIONS),
     default="32-true",
     show_default=True,
     help="bf16-mixed is faster where the processor or GPU has it: where Lightning trains.",
@@ -154,24 +153,39 @@ def verify(name: str) -> None:
     help="Write every run, and a last entry pooled over them, to this file.",
 )
 @click.option("--append", is_flag=True, help=f"Add the runs to {RESULTS}.")
-def run(recipe, json_file, append, **settings) -> None:
+def run(recipe, model_file, json_file, append, **settings) -> None:
     """Run a recipe, such as K2, and print how it did."""
-    if append and not RESULTS.parent.is_dir():
-        raise click.ClickException(f"there is no folder {RESULTS.parent}: run this beside the book")
-    if json_file and not json_file.absolute().parent.is_dir():
-        raise click.ClickException(f"there is no folder {json_file.absolute().parent}")
-    from digitlab import recipes
-    from digitlab.environment import reports_here
-
     with _plain_errors():
-        report = recipes.run(recipe, **settings)
-        if not reports_here(settings["devices"] * settings["nodes"]):
-            return
-        click.echo(_table(report))
-        if json_file:
-            json_file.write_text(json.dumps(report.to_dicts(), indent=1) + "\n", encoding="utf-8")
+        # what is to be written is tried first: no training is to be lost for want of a place
         if append:
-            recipes.append_results(report, RESULTS)
+            _refuse_results()
+        from digitlab import experiment, recognisers
+
+        if json_file:
+            environment.refuse_unwritable(json_file)
+        if model_file:
+            recognisers.refuse_place(model_file)
+        plan = experiment.plan(recipe, **settings)
+        if model_file and len(plan.folds) > 1:
+            raise ValueError(
+                f"{model_file} can keep one model, and these are {len(plan.folds)} trainings: "
+                "ask for one seed, and for a split that is not by speakers"
+            )
+        report = experiment.execute(plan)
+    if not reports_here(settings["devices"] * settings["nodes"]):
+        return
+    _echo(_table(report))
+    for note in report.notes:
+        _echo(note)
+    writers = [
+        (json_file, lambda: _write_json(report, json_file)),
+        (append, lambda: _append(report)),
+        (model_file, lambda: _save(report, model_file)),
+    ]
+    failures = [failure for wanted, write in writers if wanted and (failure := _failure(write))]
+    for failure in failures:
+        click.secho(printable(failure), fg="red", err=True)
+    sys.exit(1 if failures else 0)
 
 
 @main.command()
@@ -179,9 +193,9 @@ def run(recipe, json_file, append, **settings) -> None:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print a list of answers as JSON.")
 def predict(model, files, as_json) -> None:
-    """Ask a kept MODEL what is said in WAV FILES, or in all that lie in a folder.
+    """Ask a saved MODEL which word is spoken in WAV FILES, or in all that lie in a folder.
 
-    Any rate, length and number of channels will do: what was done to a recording is said. A file
+    Any rate, length and number of channels will do: what was changed in a recording is said. A file
     that cannot be read is named, the others are answered, and the exit status is 1.
     """
     from digitlab import recognisers
@@ -190,65 +204,106 @@ def predict(model, files, as_json) -> None:
         sounds = [sound for file in files for sound in _sounds(file)]
         recogniser = recognisers.load(model)
     if not as_json:
-        click.echo(
-            f"{recogniser.recipe} ({recogniser.framework}), taught {recogniser.n_train:,} clips of "
-            f"{recogniser.corpus}; {recogniser.test_accuracy:.1%} of its own test right "
+        _echo(
+            f"{recogniser.recipe} ({recogniser.framework}), trained on {recogniser.n_train:,} "
+            f"clips of {recogniser.corpus}; test accuracy {recogniser.test_accuracy:.1%} "
             f"({recogniser.split} split)"
         )
     answers, failed = [], False
     for sound in sounds:
         try:
-            answer = recogniser.hear(*_read(sound))
-        except (OSError, ValueError) as error:
+            answer = recogniser.predict(*_read(sound))
+        except Exception as error:
             failed = True
-            click.secho(str(error), fg="red", err=True)
+            click.secho(printable(_plain(error)), fg="red", err=True)
             continue
         if as_json:
             answers.append(_as_dict(sound, answer, recogniser.classes))
         else:
-            click.echo(_chart(sound, answer, recogniser.classes))
+            _echo(_chart(sound, answer, recogniser.classes))
     if as_json:
-        click.echo(json.dumps(answers, indent=1, ensure_ascii=False))
+        click.echo(json.dumps(answers, indent=1))
     sys.exit(1 if failed else 0)
 
 
 @main.command()
 def doctor() -> None:
     """Check Python, libraries, GPU, corpora and disk; exit with 1 where something is wrong."""
-    from digitlab import evaluation
-    from digitlab.environment import cache_folder
+    from digitlab import corpora, evaluation
 
     problems = []
     for library, version in evaluation.versions().items():
-        click.echo(f"{library:22} {version}")
+        _echo(f"{library:22} {version}")
     for framework in ("torch", "keras", "tensorflow"):
         if importlib.util.find_spec(framework) is None:
             extra = "torch" if framework == "torch" else "keras"
             problems.append(f"{framework} is not installed: pip install 'digitlab[{extra}]'")
     if importlib.util.find_spec("torch"):
-        from digitlab.environment import torch_device
-
-        click.echo(f"{'device':22} {torch_device()}")
-    from digitlab import corpora
-
+        _echo(f"{'device':22} {environment.torch_device()}")
     for name in corpora.SOURCES:
         try:
-            click.echo(f"{name:22} {corpora.find(name) or 'not on this machine yet'}")
-        except corpora.CorpusError as error:
+            _echo(f"{name:22} {corpora.find(name) or 'not on this machine yet'}")
+        except (corpora.CorpusError, OSError) as error:
             problems.append(str(error))
-    try:
-        corpora.scale_from_environment()
-    except ValueError as error:
-        problems.append(str(error))
-    free_gb = shutil.disk_usage(cache_folder()).free / 1e9
-    click.echo(f"{'cache':22} {cache_folder()}, {free_gb:.1f} GB free")
-    if not os.access(cache_folder(), os.W_OK):
-        problems.append(f"the cache {cache_folder()} cannot be written: set DIGITLAB_CACHE")
-    if free_gb < 1:
-        problems.append(f"less than 1 GB is free at {cache_folder()}")
-    for problem in problems:
-        click.secho(problem, fg="red", err=True)
+    for check in (corpora.scale_from_environment, _check_cache):
+        try:
+            check()
+        except (ValueError, OSError) as error:
+            problems.append(str(error))
+    for problem in dict.fromkeys(problems):
+        click.secho(printable(problem), fg="red", err=True)
     sys.exit(1 if problems else 0)
+
+
+def _check_cache() -> None:
+    """Print where the cache is; raise what is wrong with it."""
+    folder = environment.cache_folder()
+    environment.refuse_unwritable(folder / "probe")
+    free_gb = shutil.disk_usage(environment.existing_folder(folder)).free / 1e9
+    _echo(f"{'cache':22} {folder}, {free_gb:.1f} GB free")
+    if free_gb < 1:
+        raise OSError(f"less than 1 GB is free at {folder}: make room, or set DIGITLAB_CACHE")
+
+
+def _refuse_results() -> None:
+    if not RESULTS.parent.is_dir():
+        raise ValueError(f"there is no folder {RESULTS.parent}: run this beside the book")
+    from digitlab import results
+
+    results.refuse(RESULTS)
+
+
+def _write_json(report, file: Path) -> None:
+    with environment.replacing(file) as out:
+        out.write((json.dumps(report.to_dicts(), indent=1) + "\n").encode())
+
+
+def _append(report) -> None:
+    from digitlab import results
+
+    results.append(report, RESULTS)
+
+
+def _save(report, file: Path) -> None:
+    from digitlab import recognisers
+
+    free = recognisers.free_name(file)
+    report.recogniser.save(free)
+    if free != file:
+        _echo(f"{file} was written by somebody else meanwhile: the model is in {free}")
+
+
+def _failure(write) -> str:
+    """Try to write; return what went wrong, so that whatever else is to be written still is."""
+    try:
+        write()
+    except (OSError, ValueError) as error:
+        return str(error)
+    return ""
+
+
+def _echo(text: object) -> None:
+    click.echo(printable(str(text)))
 
 
 def _sounds(file: Path) -> list[Path]:
@@ -299,13 +354,26 @@ def _chart(file: Path, answer, classes: tuple[str, ...]) -> str:
 
 @contextmanager
 def _plain_errors():
-    """Turn what a user can mend into one plain message, without a traceback."""
-    from digitlab.corpora import CorpusError
-
+    """Turn an error into one plain message, without a traceback."""
     try:
         yield
-    except (CorpusError, ValueError, ImportError, OSError, FloatingPointError) as error:
-        raise click.ClickException(str(error)) from error
+    except click.ClickException:
+        raise
+    except Exception as error:
+        raise click.ClickException(printable(_plain(error))) from error
+
+
+def _plain(error: Exception) -> str:
+    """Return what an error says; where nobody foresaw it, where it arose, too."""
+    from digitlab.corpora import CorpusError
+
+    if isinstance(error, CorpusError | ValueError | ImportError | OSError | FloatingPointError):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"this should not have happened ({type(error).__name__}: {error}, in "
+        f"{Path(place.filename).name}, line {place.lineno}): please report it, with what you did"
+    )
 
 
 def _known(name: str) -> str:
@@ -343,8 +411,8 @@ def _table(report) -> str:
             f"{report.recipe} ({report.framework}) on {report.corpus}, {report.split} split, "
             f"{report.scale} scale, on {report.device}",
             *rows,
-            f"Bootstrapped over speakers: {low:.3f} to {high:.3f}. "
-            f"{report.n_train:,} clips learned from, {report.n_test:,} asked; "
+            f"Over speakers: {low:.3f} to {high:.3f}. "
+            f"{report.n_train:,} training clips, {report.n_test:,} test clips; "
             f"{report.n_parameters:,} parameters.",
             f"Features {report.seconds_features:.1f} s"
             + (" (from the cache)" if report.features_cached else "")
@@ -366,3 +434,7 @@ def _row(report, seed: str, fold: str) -> str:
         f"{seed:>6} {fold[:20]:20} {report.train_accuracy:7.3f} {report.test_accuracy:7.3f}"
         f"   {low:.3f} to {high:.3f}"
     )
+
+
+if __name__ == "__main__":
+    main()

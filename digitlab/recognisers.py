@@ -2,23 +2,21 @@
 
 import inspect
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
-import librosa
 import numpy as np
 
-from digitlab import audio, features
-from digitlab.environment import replacing
+from digitlab import features
+from digitlab.environment import FRAMEWORKS, refuse_unwritable, replacing
+from digitlab.preparation import Preparation, prepare
 
-FORMAT = 1
-FRAMEWORKS = ("torch", "keras")
+FORMAT = 2  # 1 knew no preparation
 ARRAYS = ("mean", "spread")
-QUIET_DB = 30  # below the loudest frame
 
 
 class RecogniserError(ValueError):
@@ -26,16 +24,16 @@ class RecogniserError(ValueError):
 
 
 class Answer(NamedTuple):
-    """What a recogniser heard in a recording.
+    """What a recogniser makes of a recording.
 
     Attributes
     ----------
     label : str
         The likeliest class.
     probabilities : array of shape (n_classes,)
-        What it gives to each class, in the order of its ``classes``.
+        Of each class, in the order of its ``classes``.
     done : tuple of str
-        What was done to the recording before it was heard, in words.
+        What was changed in the recording beforehand, in words.
     """
 
     label: str
@@ -52,16 +50,15 @@ class Recogniser:
     recipe, framework, corpus, corpus_digest, split, scale : str
         What was trained, on what.
     seed, n_train : int
-        By which dice, and on how many clips.
+        The seed of the training, and how many clips it was trained on.
     test_accuracy : float
         Share of its test clips that it recognised.
-    rate : int
-        In Hz: of the sound that it hears.
-    clips : dict
-        ``n_samples``, ``align`` and ``normalize``, as for
-        :meth:`digitlab.corpora.Corpus.waveforms`.
+    preparation : Preparation
+        Rate and length of the clips that it takes, and how a recording is fitted to them.
     features, builder : str
         Functions of :mod:`digitlab.features` and of :mod:`digitlab.models`.
+    model_settings : dict
+        Keyword arguments of the builder.
     classes : tuple of str
         What it can answer.
     model : object
@@ -79,54 +76,57 @@ class Recogniser:
     seed: int
     n_train: int
     test_accuracy: float
-    rate: int
-    clips: dict
+    preparation: Preparation
     features: str
     builder: str
+    model_settings: dict
     classes: tuple[str, ...]
     model: Any = field(repr=False)
     mean: np.ndarray | None = field(default=None, repr=False)
     spread: np.ndarray | None = field(default=None, repr=False)
 
     def probabilities(self, waveforms: np.ndarray) -> np.ndarray:
-        """Return what it gives to each class, for clips that are prepared already.
+        """Return the probability of each class, for clips that are prepared already.
 
         Parameters
         ----------
         waveforms : array of shape (n_clips, n_samples)
-            Clips at its rate, of the length it hears, as
-            :meth:`digitlab.corpora.Corpus.waveforms` makes them.
+            Clips of its rate and length, as :meth:`digitlab.corpora.Corpus.prepare` makes them.
 
         Returns
         -------
         array of shape (n_clips, n_classes), float32
             Each row sums to 1.
         """
-        x = _function(features, self.features)(waveforms)
+        # private recordings leave nothing in the cache
+        x = features.compute(self.features, waveforms, self.preparation.rate, keep=False)
         if self.mean is not None:
             x = ((x - self.mean) / self.spread).astype(np.float32)
         return import_module(f"digitlab.training.{self.framework}").predict(self.model, x)
 
-    def hear(self, samples: np.ndarray, rate: int) -> Answer:
-        """Answer what was said in a recording of any rate, length and number of channels.
-
-        A recording that is longer than what the recogniser hears loses the quiet at its ends first.
+    def predict(self, samples: np.ndarray, rate: int) -> Answer:
+        """Say which class a recording of any rate, length and number of channels belongs to.
 
         Parameters
         ----------
         samples : array of shape (n_frames,) or (n_frames, n_channels)
-            The recording.
+            The recording. Whole numbers are scaled by their type.
         rate : int
             In Hz.
 
         Returns
         -------
         Answer
-            With what was done to the recording.
+            With what was changed in the recording: it is prepared as the training clips were.
+
+        Raises
+        ------
+        ValueError
+            If these are no samples, as for :func:`digitlab.preparation.prepare`.
         """
-        clip, done = _prepared(samples, rate, self.rate, **self.clips)
-        [probabilities] = self.probabilities(clip[np.newaxis])
-        return Answer(self.classes[probabilities.argmax()], probabilities, tuple(done))
+        prepared = prepare(samples, rate, self.preparation)
+        [probabilities] = self.probabilities(prepared.samples[np.newaxis])
+        return Answer(self.classes[probabilities.argmax()], probabilities, prepared.describe())
 
     def save(self, file: Path) -> None:
         """Write it to a file that holds numbers and words alone.
@@ -148,6 +148,7 @@ class Recogniser:
         """
         refuse_place(file)
         about = {name: getattr(self, name) for name in DESCRIBED}
+        about["preparation"] = asdict(self.preparation)
         weights = import_module(f"digitlab.models.{self.framework}").get_weights(self.model)
         arrays = {f"weights_{i}": values for i, values in enumerate(weights)}
         if self.mean is not None:
@@ -171,14 +172,39 @@ def refuse_place(file: Path) -> None:
     ------
     FileExistsError
         If something is there already.
-    FileNotFoundError
-        If there is no such folder.
+    OSError
+        If nothing can be written there.
     """
     file = Path(file)
     if file.exists():
         raise FileExistsError(f"{file} exists already: choose another name, or move it away")
-    if not file.absolute().parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {file.absolute().parent}: make it first")
+    refuse_unwritable(file)
+
+
+def free_name(file: Path) -> Path:
+    """Return a name beside a file's at which there is nothing yet.
+
+    Parameters
+    ----------
+    file : pathlib.Path
+        Such as ``k2.npz``.
+
+    Returns
+    -------
+    pathlib.Path
+        The same, if nothing is there; else ``k2-2.npz`` or the next that is free.
+
+    Examples
+    --------
+    >>> free_name(Path("no-such-file.npz")).name
+    'no-such-file.npz'
+    """
+    number = 1
+    tried = file
+    while tried.exists():
+        number += 1
+        tried = file.with_name(f"{file.stem}-{number}{file.suffix}")
+    return tried
 
 
 def load(file: Path) -> Recogniser:
@@ -220,58 +246,35 @@ def load(file: Path) -> Recogniser:
 
 
 def _built(about: dict, arrays: dict) -> Recogniser:
-    if about.pop("format", None) != FORMAT:
+    version = about.pop("format", None)
+    if version == 1:
+        raise ValueError(
+            "an older digitlab wrote it, which prepared recordings otherwise: train anew"
+        )
+    if version != FORMAT:
         raise ValueError("another version of digitlab wrote it, which this one cannot read")
     if missing := set(DESCRIBED) - set(about):
         raise ValueError(f"its description lacks {', '.join(sorted(missing))}")
     if about["framework"] not in FRAMEWORKS:
         raise ValueError(f"it is for {about['framework']!r}, not for {' or '.join(FRAMEWORKS)}")
     models = import_module(f"digitlab.models.{about['framework']}")
-    featurizer = _function(features, about["features"])
-    builder = _function(models, about["builder"])
-    silence, _ = _prepared(np.zeros(100), 8000, about["rate"], **about["clips"])
-    x = featurizer(silence[np.newaxis])
-    model = builder(*x.shape[1:], len(about["classes"]))
+    builder = _builder(models, about["builder"])
+    preparation = Preparation(**about["preparation"])
+    silence = prepare(np.zeros(100), 8000, preparation).samples
+    x = features.compute(about["features"], silence[np.newaxis], preparation.rate, keep=False)
+    model = builder(*x.shape[1:], len(about["classes"]), **about["model_settings"])
     scaling = {name: arrays.pop(name) for name in ARRAYS if name in arrays}
     if any(values.shape != x.shape[1:] for values in scaling.values()):
         raise ValueError("its features have another shape than those this digitlab computes")
     models.set_weights(model, [arrays[f"weights_{i}"] for i in range(len(arrays))])
-    about = {name: about[name] for name in DESCRIBED} | {"classes": tuple(about["classes"])}
+    about = {name: about[name] for name in DESCRIBED}
+    about |= {"classes": tuple(about["classes"]), "preparation": preparation}
     return Recogniser(**about, **scaling, model=model)
 
 
-def _function(module: ModuleType, name: str):
-    """Return a public function that this module itself defines, whatever a file may ask for."""
-    found = vars(module).get(name)
-    own = inspect.isfunction(found) and found.__module__ == module.__name__
-    if not own or name.startswith("_"):
-        raise ValueError(f"it needs {module.__name__}.{name}, which this digitlab does not have")
+def _builder(models: ModuleType, name: str):
+    """Return a builder of models, whatever a file may ask for."""
+    found = getattr(models, name, None) if name in models.BUILDERS else None
+    if not inspect.isfunction(found):
+        raise ValueError(f"it needs {models.__name__}.{name}, which this digitlab does not have")
     return found
-
-
-def _prepared(samples, rate: int, new_rate: int, *, n_samples: int, align: str, normalize: bool):
-    """Return a clip of the length that is heard, and in words what was done to make it."""
-    done = []
-    samples = np.asarray(samples, dtype=np.float32)
-    if samples.ndim == 2:
-        done.append(f"{samples.shape[1]} channels mixed down to one")
-        samples = samples.mean(axis=1)
-    if rate != new_rate:
-        done.append(f"resampled from {rate:,} to {new_rate:,} Hz")
-        samples = audio.resample(samples, rate, new_rate)
-    if not samples.any():
-        done.append("nothing but zeros: its answer means nothing")
-    if len(samples) > n_samples:
-        loud = librosa.effects.trim(samples, top_db=QUIET_DB)[0]
-        if quiet := len(samples) - len(loud):
-            done.append(f"{quiet / new_rate:.2f} s of quiet taken from its ends")
-        samples = loud
-    if len(samples) > n_samples:
-        done.append(f"its last {(len(samples) - n_samples) / new_rate:.2f} s cut off")
-    elif len(samples) < n_samples:
-        where = "on both sides" if align == "center" else "at its end"
-        done.append(f"{(n_samples - len(samples)) / new_rate:.2f} s of zeros {where}")
-    if normalize:
-        done.append("brought to peak 1")
-        samples = audio.peak_normalize(samples)
-    return audio.fit(samples, n_samples, align=align), done

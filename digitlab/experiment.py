@@ -1,0 +1,574 @@
+"""Run a recipe: prepare its clips, train its model, score it on clips that it was not trained on.
+
+Data flows one way: recordings, clips at the recipe's rate, features, a trained model, a report.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.preprocessing import StandardScaler
+
+from digitlab import augment, corpora, environment, evaluation, features, recipes, splits
+from digitlab.corpora import Corpus
+from digitlab.recipes import Recipe
+from digitlab.recognisers import Recogniser
+from digitlab.training.callbacks import Checkpoint, Logger
+
+MOST_IN_MEMORY = 2**30  # bytes: where Lightning trains, larger sets are read as they are needed
+
+
+class Fold(NamedTuple):
+    """One training: rows of the plan's corpus, and the seed.
+
+    Attributes
+    ----------
+    train, validation, test : array of int
+        Rows. `validation` may be empty.
+    seed : int
+        Of the weights, the order of the clips and all that is drawn.
+    left_out : str
+        The test speakers, where they are kept apart.
+    """
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    seed: int
+    left_out: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be run, on what: all decisions taken, and nothing computed yet.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        As it is at this scale, with the settings that were changed.
+    name : str
+        What the report calls it.
+    framework, split, scale : str
+        As run.
+    corpus : Corpus
+        The clips in use.
+    places : array of int
+        Where these clips stand in the corpus that was given.
+    folds : tuple of Fold
+        One for each training.
+    device : str
+        Where to train.
+    devices, nodes, precision
+        As for :func:`digitlab.training.lightning.fit`.
+    checkpoint_folder, log_folder : pathlib.Path or None
+        Where checkpoints and learning curves go.
+    """
+
+    recipe: Recipe
+    name: str
+    framework: str
+    split: str
+    scale: str
+    corpus: Corpus
+    places: np.ndarray
+    folds: tuple[Fold, ...]
+    device: str
+    devices: int
+    nodes: int
+    precision: str
+    checkpoint_folder: Path | None
+    log_folder: Path | None
+
+
+class Data(NamedTuple):
+    """What all trainings of a plan share.
+
+    Attributes
+    ----------
+    x : array of shape (n_clips, ...), or None
+        Features of all clips; None where Lightning reads clips as they are needed.
+    waveforms : array of shape (n_clips, n_samples), or None
+        The clips themselves, where they are varied in training.
+    recordings : list of array, or None
+        The clips before padding, where copies of them are made.
+    seconds, cached
+        How long the features took, and whether they lay on disk.
+    notes : tuple of str
+        What was changed in the recordings.
+    """
+
+    x: np.ndarray | None
+    waveforms: np.ndarray | None
+    recordings: list[np.ndarray] | None
+    seconds: float
+    cached: bool
+    notes: tuple[str, ...]
+
+
+class Trained(NamedTuple):
+    """A trained model, and how it came about.
+
+    Attributes
+    ----------
+    model : object
+        The framework's own.
+    history : digitlab.training.History
+        Loss and accuracy of every epoch.
+    scaler : StandardScaler or None
+        Fitted to the training clips, where features are standardised.
+    accuracy : float
+        On the training clips.
+    n_clips : int
+        How many clips it was trained on, copies included.
+    seconds : float
+        How long the copies took.
+    notes : tuple of str
+        What was changed in the copies.
+    """
+
+    model: Any
+    history: Any
+    scaler: StandardScaler | None
+    accuracy: float
+    n_clips: int
+    seconds: float
+    notes: tuple[str, ...]
+
+
+def run(recipe: str | Recipe, **settings) -> evaluation.Report:
+    """Run a recipe: features, training and test.
+
+    Parameters
+    ----------
+    recipe : str or Recipe
+        A system, or its name, such as ``"K2"``.
+    **settings
+        As for :func:`plan`: where, on what, how much; and attributes of the recipe to be changed.
+
+    Returns
+    -------
+    Report
+        Of the run, with what was trained as its ``recogniser``; or pooled over seeds and folds,
+        with those in its ``parts``.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`plan`, and where training refuses its settings.
+    CorpusError
+        If the corpus cannot be had, or holds files that cannot be used.
+
+    Examples
+    --------
+    >>> report = run("K2", corpus="voices", scale="smoke", epochs=2)
+    >>> report.n_parameters, report.n_test, report.history.epochs
+    (3370, 120, 2)
+    """
+    return execute(plan(recipe, **settings))
+
+
+def plan(
+    recipe: str | Recipe,
+    *,
+    framework: str | None = None,
+    corpus: str | Corpus | None = None,
+    split: str = "published",
+    scale: str | None = None,
+    seed: int = 42,
+    seeds: int = 1,
+    device: str | None = None,
+    devices: int = 1,
+    nodes: int = 1,
+    precision: str = "32-true",
+    checkpoint_folder: Path | None = None,
+    log_folder: Path | None = None,
+    **changes,
+) -> Plan:
+    """Decide what is to be run, and refuse what cannot be, before any time is spent on it.
+
+    Parameters
+    ----------
+    recipe : str or Recipe
+        A system, or its name.
+    framework : str, optional
+        ``"torch"`` or ``"keras"``; by default the published one.
+    corpus : str or Corpus, optional
+        Another corpus than the published one: a name, a folder, or a corpus loaded already.
+    split : str
+        ``"published"``, or a kind of :func:`digitlab.splits.split`.
+    scale : str, optional
+        ``"smoke"``, ``"laptop"`` or ``"full"``; by default ``$DIGITLAB_SCALE``, else laptop.
+    seed, seeds : int
+        The first seed, and how many to run.
+    device : str, optional
+        By default a GPU where there is one.
+    devices, nodes : int
+        How many devices share a training, on each of how many machines, as for
+        :func:`digitlab.training.lightning.fit`.
+    precision : str
+        Of the numbers in training, as for the same function.
+    checkpoint_folder : pathlib.Path, optional
+        Where to keep each training after every epoch: after an interruption, the same call goes on
+        from there.
+    log_folder : pathlib.Path, optional
+        Where to write curves for TensorBoard and as a CSV file, in a folder for each training.
+    **changes
+        Attributes of the recipe that are to be different, such as ``epochs=5``, at every scale.
+
+    Returns
+    -------
+    Plan
+        For :func:`prepare`, :func:`train` and :func:`score`.
+
+    Raises
+    ------
+    ValueError
+        If a name, a scale or a count is unknown, or if several devices, or numbers of 16 bits, are
+        to train what Lightning does not.
+    CorpusError
+        If the corpus cannot be had.
+
+    Examples
+    --------
+    >>> decided = plan("K2", corpus="voices", scale="smoke", seeds=3)
+    >>> [(len(fold.train), len(fold.test), fold.seed) for fold in decided.folds]
+    [(120, 120, 42), (120, 120, 43), (120, 120, 44)]
+    """
+    scale = _known("scale", scale or environment.scale_from_environment(), environment.SCALES)
+    named = recipes.find(recipe)
+    recipe, every = named.at_scale(scale)
+    recipe = _changed(recipe, changes)
+    framework = _known("framework", framework or recipe.framework, environment.FRAMEWORKS)
+    if framework != "torch":
+        recipe = replace(recipe, trainer="")
+    if (devices, nodes, precision) != (1, 1, "32-true") and not recipe.trainer:
+        raise ValueError(_only_lightning(recipe, framework))
+    if seeds < 1:
+        raise ValueError(f"{seeds} seeds: at least one is needed")
+    find_device = environment.torch_device if framework == "torch" else environment.keras_device
+    device = find_device(device)
+    whole = corpus
+    if not isinstance(whole, Corpus):
+        least = 1 if corpus else recipe.at_least
+        whole = corpora.load(corpus or recipe.corpus, at_least=least)
+    used = _of_speakers(whole, recipe.speakers) if split == "published" else whole
+    used = used.at_scale(scale).every_take(every)
+    split = recipe.split if split == "published" else split
+    return Plan(
+        recipe=recipe,
+        name=_name(named, changes),
+        framework=framework,
+        split=split,
+        scale=scale,
+        corpus=used,
+        places=pd.Index(whole.table["path"]).get_indexer(used.table["path"]),
+        folds=_folds(recipe, used, split, range(seed, seed + seeds)),
+        device=device,
+        devices=devices,
+        nodes=nodes,
+        precision=precision,
+        checkpoint_folder=checkpoint_folder,
+        log_folder=log_folder,
+    )
+
+
+def execute(plan: Plan) -> evaluation.Report:
+    """Do what was planned: prepare once, then train and score fold by fold.
+
+    Parameters
+    ----------
+    plan : Plan
+        From :func:`plan`.
+
+    Returns
+    -------
+    Report
+        As for :func:`run`.
+    """
+    data = prepare(plan)
+    reports = []
+    for fold in plan.folds:
+        report = score(plan, data, fold, train(plan, data, fold))
+        reports.append(report if len(plan.folds) == 1 else replace(report, recogniser=None))
+    return evaluation.pool(reports)
+
+
+def prepare(plan: Plan) -> Data:
+    """Read every clip once, at the recipe's rate, and compute its features.
+
+    Parameters
+    ----------
+    plan : Plan
+        From :func:`plan`.
+
+    Returns
+    -------
+    Data
+        What all trainings share.
+
+    Raises
+    ------
+    CorpusError
+        If files cannot be used; it names them.
+    """
+    recipe, corpus = plan.recipe, plan.corpus
+    preparation = recipe.preparation
+    n_bytes = len(corpus) * preparation.n_samples * np.float32().nbytes
+    if recipe.trainer and n_bytes > MOST_IN_MEMORY:
+        return Data(None, None, None, 0.0, False, ())
+    recordings = None
+    if recipe.copies:
+        recordings, notes = corpus.cut(preparation)
+        waveforms = np.stack([preparation.fit(recording) for recording in recordings])
+    else:
+        waveforms, notes = corpus.prepare(preparation)
+    device = plan.device if plan.framework == "torch" else None
+    x, seconds, cached = features.timed(recipe.features, waveforms, preparation.rate, device)
+    waveforms = waveforms if recipe.vary else None  # they may take gigabytes
+    return Data(x, waveforms, recordings, seconds, cached, notes)
+
+
+def train(plan: Plan, data: Data, fold: Fold) -> Trained:
+    """Train the recipe's model on the training clips of a fold.
+
+    Parameters
+    ----------
+    plan : Plan
+        From :func:`plan`.
+    data : Data
+        From :func:`prepare`.
+    fold : Fold
+        One of the plan's.
+
+    Returns
+    -------
+    Trained
+        For :func:`score`.
+    """
+    recipe = plan.recipe
+    models = import_module(f"digitlab.models.{plan.framework}")
+    trainer = import_module(f"digitlab.training.{recipe.trainer or plan.framework}")
+    clips, seconds, notes = _training_clips(plan, data, fold)
+    scaler = StandardScaler().fit(clips[0]) if recipe.standardise else None
+    clips = _scaled(clips, scaler)
+    build = partial(getattr(models, recipe.model), **recipe.model_settings, seed=fold.seed)
+    model = build(*clips[0][0].shape, n_classes=len(plan.corpus.classes))
+    has_validation = len(fold.validation) > 0
+    settings = {
+        "epochs": recipe.epochs,
+        "batch_size": recipe.batch_size,
+        "learning_rate": recipe.learning_rate,
+        "validation": _clips(plan, data, fold.validation, scaler) if has_validation else None,
+        "callbacks": _callbacks(plan, fold),
+        "seed": fold.seed,
+        "device": plan.device,
+    }
+    if recipe.trainer:
+        shared_by = {"devices": plan.devices, "nodes": plan.nodes, "precision": plan.precision}
+        history = trainer.fit(model, clips, **settings, **shared_by)
+    else:
+        settings |= {"optimizer": recipe.optimizer, "schedule": recipe.schedule}
+        history = trainer.fit(model, *clips, **settings, augment=_variation(plan, data, fold))
+    accuracy = history.accuracy[-1]
+    if recipe.trainer or (recipe.early_stopping and recipe.early_stopping.restore_best):
+        accuracy = _accuracy(trainer, model, clips)  # not measured with these weights yet
+    return Trained(model, history, scaler, accuracy, _n_clips(clips), seconds, notes)
+
+
+def score(plan: Plan, data: Data, fold: Fold, trained: Trained) -> evaluation.Report:
+    """Test a trained model on the test clips of a fold.
+
+    Parameters
+    ----------
+    plan : Plan
+        From :func:`plan`.
+    data : Data
+        From :func:`prepare`.
+    fold : Fold
+        One of the plan's.
+    trained : Trained
+        From :func:`train`.
+
+    Returns
+    -------
+    Report
+        With the model as its ``recogniser``.
+    """
+    models = import_module(f"digitlab.models.{plan.framework}")
+    trainer = import_module(f"digitlab.training.{plan.recipe.trainer or plan.framework}")
+    table = plan.corpus.table.iloc[fold.test]
+    y_true = table["label"].to_numpy()
+    test_clips = _clips(plan, data, fold.test, trained.scaler)
+    y_pred = _probabilities(trainer, trained.model, test_clips).argmax(axis=1)
+    n_parameters, n_trainable = models.count_parameters(trained.model)
+    shared = {
+        "recipe": plan.name,
+        "framework": plan.framework,
+        "corpus": plan.corpus.name,
+        "corpus_digest": plan.corpus.digest,
+        "split": plan.split,
+        "scale": plan.scale,
+        "seed": fold.seed,
+        "classes": plan.corpus.classes,
+        "n_train": trained.n_clips,
+    }
+    return evaluation.Report(
+        **shared,
+        fold=fold.left_out,
+        device=trained.history.device,
+        n_parameters=n_parameters,
+        n_trainable=n_trainable,
+        train_accuracy=trained.accuracy,
+        seconds_features=data.seconds + trained.seconds,
+        features_cached=data.cached,
+        seconds_training=trained.history.seconds,
+        y_true=y_true,
+        y_pred=y_pred,
+        speakers=table["speaker"].to_numpy(),
+        rows=plan.places[fold.test],
+        history=trained.history,
+        recogniser=_recogniser(plan, trained, float(np.mean(y_pred == y_true)), shared),
+        notes=data.notes + trained.notes,
+    )
+
+
+def _recogniser(plan: Plan, trained: Trained, accuracy: float, shared: dict) -> Recogniser:
+    recipe, scaler = plan.recipe, trained.scaler
+    return Recogniser(
+        **shared,
+        test_accuracy=accuracy,
+        preparation=recipe.preparation,
+        features=recipe.features,
+        builder=recipe.model,
+        model_settings=recipe.model_settings,
+        model=trained.model,
+        mean=scaler.mean_ if scaler else None,
+        spread=scaler.scale_ if scaler else None,
+    )
+
+
+def _known(kind: str, name: str, names: tuple[str, ...]) -> str:
+    if name not in names:
+        raise ValueError(f"there is no {kind} {name!r}; there are {', '.join(names)}")
+    return name
+
+
+def _changed(recipe: Recipe, changes: dict) -> Recipe:
+    if unknown := set(changes) - {field.name for field in fields(Recipe)}:
+        raise ValueError(
+            f"a recipe has no {', '.join(sorted(unknown))}; it has "
+            f"{', '.join(field.name for field in fields(Recipe))}"
+        )
+    return replace(recipe, **changes)
+
+
+def _name(recipe: Recipe, changes: dict) -> str:
+    """Return what a report calls a recipe: its own name only where nothing was changed."""
+    as_printed = recipe == recipes.RECIPES.get(recipe.name) and not changes
+    return recipe.name if as_printed else f"{recipe.name} (changed)"
+
+
+def _only_lightning(recipe: Recipe, framework: str) -> str:
+    trained = [name for name, other in recipes.RECIPES.items() if other.trainer]
+    return (
+        f"{recipe.name} is trained on one device in {framework}, in full precision: devices, nodes "
+        f"and precision are for what Lightning trains in PyTorch ({', '.join(trained)})"
+    )
+
+
+def _of_speakers(corpus: Corpus, speakers: tuple[str, ...]) -> Corpus:
+    """Return the clips of these speakers alone, if the corpus has them all."""
+    theirs = corpus.table["speaker"].isin(speakers)
+    everybody = corpus.table["speaker"][theirs].nunique() == len(speakers)
+    return corpus.select(theirs) if speakers and everybody else corpus
+
+
+def _folds(recipe: Recipe, corpus: Corpus, split: str, seeds: range) -> tuple[Fold, ...]:
+    folds, speakers = [], corpus.table["speaker"].to_numpy()
+    for seed in seeds:
+        for train, test in splits.split(corpus, split, test_size=recipe.test_size, seed=seed):
+            validation = test if recipe.validates_on_test else test[:0]
+            if recipe.set_aside:
+                n_kept = int(len(train) * (1 - recipe.set_aside))
+                shuffled = np.random.default_rng(seed).permutation(train)
+                train, validation = np.split(shuffled, [n_kept])
+            left_out = " ".join(sorted(set(speakers[test]))) if split in splits.BY_SPEAKER else ""
+            folds.append(Fold(train, validation, test, seed, left_out))
+    return tuple(folds)
+
+
+def _training_clips(plan: Plan, data: Data, fold: Fold) -> tuple[Any, float, tuple[str, ...]]:
+    """Return the clips to train on, how long their copies took, and what to say of these."""
+    if not plan.recipe.copies:
+        return _clips(plan, data, fold.train, None), 0.0, ()
+    start = time.perf_counter()
+    rate, n_samples = plan.recipe.preparation.rate, plan.recipe.preparation.n_samples
+    recordings = [data.recordings[row] for row in fold.train]
+    waveforms, table = augment.copies_of(recordings, rate, n_samples=n_samples)
+    x = features.compute(plan.recipe.features, waveforms, rate)
+    y = plan.corpus.table["label"].to_numpy()[fold.train][table["copy_of"]]
+    n_cut = int(table["cut"].sum())
+    seconds = plan.recipe.preparation.seconds
+    note = (
+        f"{n_cut:,} of {len(table):,} copies are longer than {seconds:.2f} s: "
+        "their ends were cut off."
+    )
+    return (x, y), time.perf_counter() - start, (note,) if n_cut else ()
+
+
+def _clips(plan: Plan, data: Data, rows: np.ndarray, scaler: StandardScaler | None):
+    """Return features and labels of some clips; a data set, where they are read as needed."""
+    if data.x is None:
+        lightning = import_module("digitlab.training.lightning")
+        recipe = plan.recipe
+        feature = partial(features.compute, recipe.features, rate=recipe.preparation.rate)
+        return lightning.Clips(plan.corpus.select(rows), recipe.preparation, transform=feature)
+    y = plan.corpus.table["label"].to_numpy()
+    return _scaled((data.x[rows], y[rows]), scaler)
+
+
+def _scaled(clips, scaler: StandardScaler | None):
+    return clips if scaler is None else (scaler.transform(clips[0]), clips[1])
+
+
+def _n_clips(clips) -> int:
+    return len(clips[0]) if isinstance(clips, tuple) else len(clips)
+
+
+def _probabilities(trainer, model, clips) -> np.ndarray:
+    return trainer.predict(model, clips[0] if isinstance(clips, tuple) else clips)
+
+
+def _accuracy(trainer, model, clips) -> float:
+    y = clips[1] if isinstance(clips, tuple) else clips.labels.numpy()
+    return float(np.mean(_probabilities(trainer, model, clips).argmax(axis=1) == y))
+
+
+def _callbacks(plan: Plan, fold: Fold) -> list:
+    callbacks = [plan.recipe.early_stopping] if plan.recipe.early_stopping else []
+    if plan.checkpoint_folder:
+        callbacks.append(Checkpoint(plan.checkpoint_folder))
+    if plan.log_folder:
+        run = (plan.name, plan.framework, plan.corpus.name, plan.split, fold.left_out, fold.seed)
+        name = "-".join(str(part) for part in run if part != "")
+        callbacks.append(Logger(Path(plan.log_folder, name)))
+    return callbacks
+
+
+def _variation(plan: Plan, data: Data, fold: Fold) -> Callable | None:
+    if not plan.recipe.vary:
+        return None
+    return partial(_varied, plan.recipe, data.waveforms[fold.train])
+
+
+def _varied(recipe: Recipe, waveforms: np.ndarray, x: np.ndarray, rng: np.random.Generator):
+    """Return the features of the training clips, each changed at random."""
+    rate = recipe.preparation.rate
+    clips = np.stack(augment.vary(waveforms, rate, rng, **recipe.vary))
+    return features.compute(recipe.features, clips, rate, keep=False)

@@ -1,0 +1,420 @@
+"""A recipe runs from a corpus to a report: the same each time, at any rate, in either framework."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from digitlab import audio, augment, corpora, experiment, recipes, splits, voices
+from digitlab.environment import FRAMEWORKS, reports_here
+from digitlab.recipes import RECIPES
+from digitlab.training import EarlyStopping
+
+FOUR = ("jackson", "nicolas", "theo", "yweweler")
+LSTMS = {"L1": (4510, 56), "L2": (318218, 56), "L3": (4510, 64 * 9), "L4": (318218, 64 * 9)}
+# what keeps each recipe small: one epoch, and for what reads sample by sample a part of a clip
+SMALL = {
+    name: {"epochs": 1, "shares": {}}
+    | ({"batch_size": 16} if recipe.batch_size > 16 else {})
+    | (
+        {"preparation": replace(recipe.preparation, n_samples=441)}
+        if recipe.model == "raw_lstm"
+        else {}
+    )
+    for name, recipe in RECIPES.items()
+}
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory):
+    """Three synthetic voices, seven takes each: small enough to scatter in seconds."""
+    folder = tmp_path_factory.mktemp("voices") / "three"
+    voices.write_corpus(folder, n_speakers=3, n_takes=7)
+    return corpora.load(folder)
+
+
+@pytest.fixture(scope="session")
+def report(corpus):
+    return experiment.run("K2", corpus=corpus, scale="laptop")
+
+
+@pytest.fixture(scope="session")
+def people(tmp_path_factory):
+    """The four published speakers and a fifth, two takes each: hums that rise with the digit."""
+    folder = tmp_path_factory.mktemp("people")
+    time, rng = np.arange(2000) / 8000, np.random.default_rng(0)
+    for digit in range(10):
+        for speaker in (*FOUR, "george"):
+            for take in range(2):
+                hum = np.sin(2 * np.pi * (200 + 250 * digit) * time) / 2
+                noise = rng.normal(0, 0.02, len(time))
+                audio.write_wav(folder / f"{digit}_{speaker}_{take}.wav", hum + noise, 8000)
+    return corpora.load(folder)
+
+
+def test_k2_is_the_published_system(report):
+    assert report.n_parameters == report.n_trainable == 3370
+    assert report.framework == "torch"
+    assert report.split == "official"
+    assert (report.n_train, report.n_test) == (60, 150)
+    assert len(report.history.loss) == 50
+
+
+def test_k2_learns_the_synthetic_voices(corpus):
+    report = experiment.run("K2", corpus=corpus, scale="laptop", split="random")
+    assert report.test_accuracy > 0.6  # chance is 0.1
+    assert report.train_accuracy > 0.9
+
+
+def test_k3_tells_the_voices_apart_better_than_k2(corpus):
+    k2, k3 = (
+        experiment.run(name, corpus=corpus, scale="laptop", split="speaker")
+        for name in ("K2", "K3")
+    )
+    assert k3.test_accuracy > k2.test_accuracy + 0.05
+
+
+def test_the_same_seed_gives_the_same_predictions(corpus, report):
+    again = experiment.run("K2", corpus=corpus, scale="laptop")
+    assert np.array_equal(again.y_pred, report.y_pred)
+    assert again.features_cached
+
+
+def test_the_training_set_alone_sets_the_scale_of_the_features(corpus, monkeypatch):
+    seen = []
+    fit = experiment.StandardScaler.fit
+    monkeypatch.setattr(
+        experiment.StandardScaler, "fit", lambda self, x: seen.append(len(x)) or fit(self, x)
+    )
+    report = experiment.run("K2", corpus=corpus, scale="laptop")
+    assert seen == [report.n_train]
+
+
+def test_speakers_are_left_out_in_turn(corpus):
+    report = experiment.run("K2", corpus=corpus, scale="laptop", split="speaker")
+    assert len(report.parts) == 3
+    assert {part.fold for part in report.parts} == set(corpus.table["speaker"])
+    for part in report.parts:
+        assert set(part.speakers) == {part.fold}
+    assert report.n_test == len(corpus)
+
+
+def test_seeds_are_run_one_by_one(corpus, report):
+    several = experiment.run("K2", corpus=corpus, scale="laptop", seeds=2)
+    assert [part.seed for part in several.parts] == [42, 43]
+    assert np.array_equal(several.parts[0].y_pred, report.y_pred)
+    assert several.recogniser is None
+
+
+@pytest.mark.parametrize("name, n_parameters", [("K2", 3370), ("K3", 16810)])
+def test_both_frameworks_learn_it(name, n_parameters, corpus):
+    pytest.importorskip("keras")
+    report = experiment.run(name, corpus=corpus, scale="laptop")
+    twin = experiment.run(name, corpus=corpus, scale="laptop", framework="keras")
+    assert report.n_parameters == n_parameters
+    assert abs(twin.test_accuracy - report.test_accuracy) < 0.15
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_runs_in_both_frameworks(name, framework, people):
+    pytest.importorskip(framework)
+    settings = {"corpus": people, "scale": "laptop", "split": "official"} | SMALL[name]
+    if RECIPES[name].copies:
+        settings["corpus"] = people.every_take(2)
+    settings["split"] = "random"
+    report = experiment.run(name, framework=framework, **settings)
+    assert np.isfinite(report.history.loss).all()
+    assert report.n_test == len(report.y_pred) > 0
+    assert report.recipe == f"{name} (changed)"
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_twins_have_as_many_parameters(name):
+    twins = [pytest.importorskip(f"digitlab.models.{framework}") for framework in FRAMEWORKS]
+    recipe = RECIPES[name]
+    waveforms = np.zeros((1, recipe.preparation.n_samples), np.float32)
+    shape = experiment.features.compute(recipe.features, waveforms, recipe.preparation.rate).shape
+    counts = [
+        models.count_parameters(
+            getattr(models, recipe.model)(*shape[1:], n_classes=10, **recipe.model_settings)
+        )
+        for models in twins
+    ]
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        ({"recipe": "K9"}, "there is no recipe 'K9'"),
+        ({"framework": "jax"}, "torch, keras"),
+        ({"split": "fair"}, "official, random, speaker"),
+        ({"scale": "huge"}, "smoke, laptop, full"),
+        ({"seeds": 0}, "at least one"),
+        ({"epoch": 3}, "has no epoch; it has name, title"),
+        ({"device": "tpu:9"}, "tpu:9"),
+        ({"device": "tpu:9", "framework": "keras"}, "tpu:9"),
+    ],
+)
+def test_wrong_settings_are_refused(corpus, settings, words):
+    with pytest.raises(ValueError, match=words):
+        experiment.run(**{"recipe": "K2", "corpus": corpus} | settings)
+
+
+def test_a_changed_recipe_leaves_the_book_s_own_as_it_is(corpus):
+    report = experiment.run("K2", corpus=corpus, scale="laptop", epochs=3)
+    own = experiment.run(replace(RECIPES["K2"], epochs=3), corpus=corpus, scale="laptop")
+    assert report.history.epochs == own.history.epochs == 3
+    assert report.recipe == own.recipe == "K2 (changed)"
+    assert RECIPES["K2"].epochs == 50
+    assert experiment.plan(RECIPES["K2"], corpus=corpus).name == "K2"
+
+
+# --- any rate, any length, any level ------------------------------------------------------------
+
+CHANGES = {
+    "16 kHz": lambda clip: (audio.resample(clip, 8000, 16000), 16000),
+    "44.1 kHz": lambda clip: (audio.resample(clip, 8000, 44100), 44100),
+    "48 kHz": lambda clip: (audio.resample(clip, 8000, 48000), 48000),
+    "offset": lambda clip: (0.4 * clip + 0.1, 8000),
+    "stereo": lambda clip: (np.stack([clip, clip], axis=1), 8000),
+    "3 s": lambda clip: (np.concatenate([np.zeros(9600), clip, np.zeros(9000)]), 8000),
+}
+
+
+@pytest.fixture(scope="session", params=CHANGES)
+def changed(request, corpus, tmp_path_factory):
+    """The corpus, stored in another way."""
+    folder = tmp_path_factory.mktemp("changed") / request.param.replace(" ", "")
+    folder.mkdir()
+    for row, path in enumerate(corpus.table["path"]):
+        samples, rate = CHANGES[request.param](audio.peak_normalize(corpus.read(row)) * 0.9)
+        audio.write_wav(folder / path.name, np.clip(samples, -1, 1), rate)
+    return corpora.load(folder), request.param
+
+
+@pytest.mark.parametrize("name", ["K2", "K3", "L6", "L7", "D3"])
+def test_it_does_not_matter_how_a_corpus_is_stored(name, corpus, changed):
+    other, how = changed
+    settings = {"framework": "torch", "scale": "laptop", "split": "official"}
+    recipe = RECIPES[name]
+    settings |= {"epochs": min(recipe.epochs, 10)} if name not in ("K2", "K3") else {}
+    plain = experiment.run(name, corpus=corpus, **settings)
+    stored = experiment.run(name, corpus=other, **settings)
+    assert stored.test_accuracy > plain.test_accuracy - 0.12
+    agree = np.mean(stored.y_pred == plain.y_pred)
+    assert agree > (0.8 if plain.test_accuracy > 0.8 else 0.6)
+    said = " ".join(stored.notes)
+    words = {"offset": "DC offset", "stereo": "several channels", "3 s": "cut to its word"}
+    assert words.get(how, "") in said
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_features_are_the_same_at_every_rate(name, corpus, changed):
+    other, how = changed
+    if how == "stereo":
+        return
+    preparation = RECIPES[name].preparation
+    rows = range(0, len(corpus), 40)
+    plain, stored = (one.select(rows).prepare(preparation)[0] for one in (corpus, other))
+    for first, second in zip(plain, stored, strict=True):
+        correlation = np.correlate(first, second, "same").max()
+        assert correlation > 0.9 * np.sqrt((first**2).sum() * (second**2).sum())
+
+
+def test_training_and_prediction_prepare_alike(changed):
+    other, _ = changed
+    report = experiment.run("K2", corpus=other, scale="laptop")
+    for row, predicted in list(zip(report.rows, report.y_pred, strict=True))[:20]:
+        answer = report.recogniser.predict(*audio.read_wav(other.table["path"][row]))
+        assert answer.label == other.classes[predicted]
+
+
+# --- LSTMs --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", LSTMS)
+def test_the_published_lstms_run_as_published(name, people):
+    report = experiment.run(
+        name, corpus=people, framework="torch", scale="laptop", **SMALL[name] | {"batch_size": 8}
+    )
+    n_parameters, n_train = LSTMS[name]
+    assert report.n_parameters == report.n_trainable == n_parameters
+    assert report.n_train == n_train  # 70 or 80 % of 80 clips, nine copies of each or one
+    assert set(report.speakers) == set(FOUR)
+    assert np.ptp(np.bincount(report.y_true)) <= 1
+    assert report.history.validation_accuracy[-1] == pytest.approx(report.test_accuracy)
+    assert RECIPES[name].framework == "keras"
+
+
+def test_other_splits_of_a_published_lstm_take_everybody(people):
+    settings = {"framework": "torch", "scale": "laptop", "split": "random"}
+    report = experiment.run("L1", corpus=people, **settings, **SMALL["L1"])
+    assert set(report.speakers) == {*FOUR, "george"}
+
+
+def test_l1_stops_at_the_second_epoch_without_having_learned(people):
+    report = experiment.run(
+        "L1", corpus=people, framework="torch", scale="laptop", **SMALL["L1"] | {"epochs": 5}
+    )
+    assert len(report.history.loss) == 2
+    assert report.history.loss[-1] > 2.1
+
+
+def test_no_copy_of_a_test_clip_is_trained_on(people, monkeypatch):
+    copied = []
+    real = augment.copies_of
+
+    def copies_of(recordings, rate, **settings):
+        copied.append(recordings)
+        return real(recordings, rate, **settings)
+
+    monkeypatch.setattr(augment, "copies_of", copies_of)
+    plan = experiment.plan("L3", corpus=people, framework="torch", scale="laptop", **SMALL["L3"])
+    [fold] = plan.folds
+    report = experiment.execute(plan)
+    assert [len(recordings) for recordings in copied] == [len(fold.train)]
+    tested = set(people.table["path"].iloc[report.rows])
+    assert tested.isdisjoint(plan.corpus.table["path"].iloc[fold.train])
+    assert len(tested) + len(fold.train) == len(plan.corpus) == 80
+
+
+@pytest.mark.parametrize("name", ["L5", "L6", "L7"])
+def test_corrected_they_learn(name, people):
+    report = experiment.run(name, corpus=people, scale="laptop", split="random")
+    assert report.test_accuracy > 0.6  # chance is 0.1
+
+
+def test_training_clips_lie_elsewhere_in_each_epoch(people, monkeypatch):
+    moved = []
+    real = augment.vary
+
+    def vary(clips, rate, rng, **settings):
+        moved.append(real(clips, rate, rng, **settings))
+        return moved[-1]
+
+    monkeypatch.setattr(augment, "vary", vary)
+    report = experiment.run("L7", corpus=people, scale="laptop", split="random", epochs=2)
+    assert [len(clips) for clips in moved] == 2 * [report.n_train]
+    assert not np.array_equal(*moved)
+
+
+def test_the_waveforms_are_read_once_a_run(people, monkeypatch):
+    read = []
+    real = audio.read_wav
+    monkeypatch.setattr(
+        audio, "read_wav", lambda path, **how: read.append(path) or real(path, **how)
+    )
+    settings = {"corpus": people, "framework": "torch", "scale": "laptop"}
+    for name in ("L7", "L3", "C5"):
+        read.clear()
+        experiment.run(name, **settings, split="random", seeds=2, **SMALL[name])
+        assert len(read) == len(set(read)) > 0
+
+
+def test_an_interrupted_run_goes_on_and_writes_its_curves(corpus, tmp_path):
+    pytest.importorskip("tensorboard")
+    folders = {"checkpoint_folder": tmp_path / "kept", "log_folder": tmp_path / "logs"}
+    report = experiment.run("K2", corpus=corpus, scale="laptop", seeds=2, **folders)
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+    assert sorted(folder.name for folder in (tmp_path / "logs").iterdir()) == [
+        f"K2-torch-{corpus.name}-official-42",
+        f"K2-torch-{corpus.name}-official-43",
+    ]
+    again = experiment.run("K2", corpus=corpus, scale="laptop", seeds=2, **folders)
+    for part, kept in zip(again.parts, report.parts, strict=True):
+        assert part.seconds_training == kept.seconds_training  # read, not trained again
+        assert part.test_accuracy == kept.test_accuracy
+
+
+# --- Lightning ----------------------------------------------------------------------------------
+
+BY_LIGHTNING = {
+    "recipe": "L7",
+    "scale": "laptop",
+    "split": "random",
+    "trainer": "lightning",
+    "schedule": "one-cycle",
+    "vary": {},
+    "set_aside": 0.2,
+    "epochs": 15,
+    "learning_rate": 0.01,
+    "batch_size": 16,
+    "early_stopping": EarlyStopping(patience=3, restore_best=True),
+}
+
+
+def test_lightning_trains_a_recipe(people, monkeypatch, tmp_path):
+    pytest.importorskip("lightning")
+    pytest.importorskip("tensorboard")
+    report = experiment.run(**BY_LIGHTNING, corpus=people, log_folder=tmp_path)
+    assert report.test_accuracy > 0.6  # chance is 0.1
+    assert (report.n_train, report.n_test) == (72, 10)
+    logged = pd.read_csv(next(tmp_path.rglob("metrics.csv")))
+    assert logged["validation_loss"].dropna().tolist() == pytest.approx(
+        report.history.validation_loss
+    )
+    [(train, _)] = splits.split(people, "random", test_size=0.1, seed=42)
+    learned = people.select(np.random.default_rng(42).permutation(train)[:72])
+    waveforms, _ = learned.prepare(RECIPES["L7"].preparation)
+    y_pred = report.recogniser.probabilities(waveforms).argmax(axis=1)
+    assert report.train_accuracy == np.mean(y_pred == learned.table["label"])
+    monkeypatch.setattr(experiment, "MOST_IN_MEMORY", 0)  # the same clips, read as needed
+    again = experiment.run(**BY_LIGHTNING, corpus=people)
+    assert np.array_equal(again.y_pred, report.y_pred)
+    assert again.history.loss == report.history.loss
+
+
+def test_its_twin_goes_through_the_same_cycle_epoch_by_epoch(people):
+    pytest.importorskip("keras")
+    report = experiment.run(**BY_LIGHTNING, corpus=people, framework="keras")
+    assert report.test_accuracy > 0.6
+    assert len(report.history.validation_loss) == report.history.epochs
+
+
+def test_only_what_lightning_trains_is_shared_out(corpus, people):
+    pytest.importorskip("lightning")
+    with pytest.raises(ValueError, match=r"K2 is trained on one device in torch.*\(C1"):
+        experiment.plan("K2", corpus=corpus, devices=2)
+    with pytest.raises(ValueError, match="L7 is trained on one device in keras"):
+        experiment.plan(**BY_LIGHTNING, corpus=people, framework="keras", nodes=2)
+    with pytest.raises(ValueError, match="16 clips cannot be shared out evenly to 3 x 1"):
+        experiment.run(**BY_LIGHTNING, corpus=people, devices=3)
+
+
+@pytest.mark.parametrize("name", ["RANK", "SLURM_PROCID", "NODE_RANK"])
+def test_of_processes_that_share_a_training_the_first_reports(name, monkeypatch):
+    for rank in (0, 1):
+        monkeypatch.setenv(name, str(rank))
+        assert reports_here(2) == (rank == 0)
+        assert reports_here(1)
+
+
+def test_a_share_of_the_takes_holds_the_first(tmp_path):
+    for take in (1, 2, 3, 4, 5):
+        for digit in range(10):
+            hum = np.sin(np.arange(800) / (digit + 2) + take) / 2
+            audio.write_wav(tmp_path / f"{digit}_anna_{take}.wav", hum, 8000)
+    share = {"laptop": {"every": 2, "n_samples": 441, "epochs": 1}}
+    report = experiment.run(
+        replace(RECIPES["L1"], shares=share),
+        corpus=str(tmp_path),
+        framework="torch",
+        scale="laptop",
+        split="official",
+    )
+    assert (report.n_train, report.n_test) == (10, 20)  # take 5; takes 1 and 3
+    assert report.history.epochs == report.to_dict()["epochs"] == 1  # instead of five
+
+
+# --- recipes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
+def test_every_recipe_can_be_built_at_every_scale(recipe):
+    for scale in ("smoke", "laptop", "full"):
+        at_scale, every = recipe.at_scale(scale)
+        assert at_scale.name == recipe.name and every >= 1
+    assert recipes.find(recipe.name) is recipe
