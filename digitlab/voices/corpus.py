@@ -251,7 +251,7 @@ def _scratch_folder(folder):
         if not folder.is_dir():
             folder.parent.mkdir(parents=True, exist_ok=True)
         place = folder if folder.is_dir() else folder.parent
-        return tempfile.TemporaryDirectory(prefix=".corpus-", dir=place)
+        return tempfile.TemporaryDirectory(prefix=".corpus-", dir=place, ignore_cleanup_errors=True)
     except OSError as error:
         problem = f"{folder} cannot be written ({error.strerror}): write to another folder"
         raise type(error)(problem) from error
