@@ -1,10 +1,10 @@
-"""How good are the built-in voices: does who learned from them understand people, and the reverse?
+"""How good are the built-in voices? Train on them and test on recordings, and the reverse.
 
-A small convolutional network sees the log-mel spectrogram of a word, cut out of its silence and
-stretched to 48 frames. It learns from 2,400 clips of voices alone and is asked about FSDD's
-official test clips, and about the digits of Speech Commands where they are on disk; then it learns
-from FSDD's training clips and is asked about voices. The voices were tuned on FSDD's training takes
-(5 to 49), which is what `--tune` asks about, and on nothing else.
+A small convolutional network is given the log-mel spectrogram of a word, trimmed and stretched to
+48 frames. It is trained on 2,400 synthetic clips alone and tested on FSDD's official test clips,
+and on the digits of Speech Commands where they are on disk; then it is trained on FSDD's training
+clips and tested on the synthetic ones. The voices were tuned on FSDD's training takes (5 to 49) and
+on nothing else; `--tune` tests on those takes.
 """
 
 import argparse
@@ -20,20 +20,20 @@ from torch import nn
 from digitlab import audio, corpora, evaluation, features, voices
 
 RATE = 8000
-N_SPEAKERS, N_TAKES = 120, 2  # 2,400 clips; FSDD has 2,700 to learn from
+N_SPEAKERS, N_TAKES = 120, 2  # 2,400 clips; FSDD has 2,700 training clips
 N_MELS, N_FRAMES = 32, 48
 QUIET = 35  # dB below the loudest frame: silence at the ends of a word
-FLOOR = 40  # dB below the loudest band of the loudest frame: nothing is seen below
+FLOOR = 40  # dB below the loudest band of the loudest frame: levels below are raised to it
 EPOCHS, BATCH, SEEDS = 24, 64, 3
 
 
-def look(waveforms: np.ndarray) -> torch.Tensor:
+def to_inputs(waveforms: np.ndarray) -> torch.Tensor:
     """Return spectrograms of words, (n, 1, N_MELS, N_FRAMES), each with mean 0 and spread 1."""
     spectrograms = features.log_mel(waveforms, RATE, n_mels=N_MELS, n_fft=256, hop_length=80)
-    return torch.from_numpy(np.stack([cut_and_stretch(each) for each in spectrograms])[:, None])
+    return torch.from_numpy(np.stack([trim_and_stretch(each) for each in spectrograms])[:, None])
 
 
-def cut_and_stretch(decibels: np.ndarray) -> np.ndarray:
+def trim_and_stretch(decibels: np.ndarray) -> np.ndarray:
     loudness = 10 * np.log10((10 ** (decibels / 10)).sum(axis=0))
     loud = np.flatnonzero(loudness > loudness.max() - QUIET)
     word = np.maximum(decibels[:, loud[0] : loud[-1] + 1], decibels.max() - FLOOR)
@@ -42,12 +42,12 @@ def cut_and_stretch(decibels: np.ndarray) -> np.ndarray:
     return ((word - word.mean()) / word.std()).astype(np.float32)
 
 
-def vary(x: torch.Tensor, dice: torch.Generator) -> torch.Tensor:
-    """Other microphones, tempi, throats and noises; a few bands and frames hidden."""
+def vary(x: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    """Augment: other microphones, tempi, vocal tracts and noises; a few bands and frames masked."""
     n, _, n_mels, n_frames = x.shape
 
     def draw(*sizes):
-        return torch.randn(n, len(sizes), generator=dice) * torch.tensor(sizes)
+        return torch.randn(n, len(sizes), generator=rng) * torch.tensor(sizes)
 
     f = torch.linspace(-1, 1, n_mels)
     colours = torch.stack([f, 2 * f**2 - 1, 4 * f**3 - 3 * f])
@@ -57,16 +57,16 @@ def vary(x: torch.Tensor, dice: torch.Generator) -> torch.Tensor:
     warp[:, 1, 1:] = draw(0.03, 0.05) + torch.tensor([1.0, 0.0])
     grid = nn.functional.affine_grid(warp, x.shape, align_corners=False)
     x = nn.functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
-    x = x.masked_fill(hidden(n, n_mels, 7, dice)[:, None, :, None], 0)
-    x = x.masked_fill(hidden(n, n_frames, 9, dice)[:, None, None, :], 0)
+    x = x.masked_fill(masked(n, n_mels, 7, rng)[:, None, :, None], 0)
+    x = x.masked_fill(masked(n, n_frames, 9, rng)[:, None, None, :], 0)
     low, high = x.amin((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
-    x = torch.maximum(x, low + 0.35 * torch.rand(n, 1, 1, 1, generator=dice) * (high - low))
+    x = torch.maximum(x, low + 0.35 * torch.rand(n, 1, 1, 1, generator=rng) * (high - low))
     return (x - x.mean((2, 3), keepdim=True)) / x.std((2, 3), keepdim=True)
 
 
-def hidden(n: int, length: int, most: int, dice: torch.Generator) -> torch.Tensor:
-    start = torch.randint(0, length, (n, 1), generator=dice)
-    end = start + torch.randint(0, most, (n, 1), generator=dice)
+def masked(n: int, length: int, most: int, rng: torch.Generator) -> torch.Tensor:
+    start = torch.randint(0, length, (n, 1), generator=rng)
+    end = start + torch.randint(0, most, (n, 1), generator=rng)
     place = torch.arange(length)
     return (place >= start) & (place < end)
 
@@ -80,52 +80,51 @@ def network() -> nn.Module:
     return nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.5), nn.Linear(n_features, 10))
 
 
-def learn(x: torch.Tensor, y: np.ndarray, seed: int) -> nn.Module:
+def train(x: torch.Tensor, y: np.ndarray, seed: int) -> nn.Module:
     torch.manual_seed(seed)
-    dice = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     model, y = network(), torch.as_tensor(y)
-    optimiser = torch.optim.AdamW(model.parameters(), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.01)
     n_steps = EPOCHS * -(-len(x) // BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=n_steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=n_steps)
     for _ in range(EPOCHS):
-        for batch in torch.randperm(len(x), generator=dice).split(BATCH):
-            optimiser.zero_grad()
-            answers = model(vary(x[batch], dice))
-            nn.functional.cross_entropy(answers, y[batch], label_smoothing=0.1).backward()
-            optimiser.step()
+        for batch in torch.randperm(len(x), generator=rng).split(BATCH):
+            optimizer.zero_grad()
+            logits = model(vary(x[batch], rng))
+            nn.functional.cross_entropy(logits, y[batch], label_smoothing=0.1).backward()
+            optimizer.step()
             schedule.step()
     return model.eval()
 
 
-def ask(models: list[nn.Module], x: torch.Tensor) -> np.ndarray:
-    """Return the answers of each model, (n_models, n_clips)."""
+def predict(models: list[nn.Module], x: torch.Tensor) -> np.ndarray:
+    """Return the digits that each model predicts, (n_models, n_clips)."""
     with torch.inference_mode():
         return np.stack([model(x).argmax(dim=1).numpy() for model in models])
 
 
-def report(title: str, y: np.ndarray, answers: np.ndarray, speakers: np.ndarray) -> None:
-    right = answers == y
+def report(title: str, y_true: np.ndarray, y_pred: np.ndarray, speakers: np.ndarray) -> None:
+    right = y_pred == y_true
     share = right.mean(axis=0)
-    wilson = evaluation.wilson_interval(share.mean(), len(y))
-    people = evaluation.speaker_interval(share, speakers)
-    print(f"\n{title}: {share.mean():.3f} of {len(y):,} clips, {len(set(speakers))} speakers")
+    wilson = evaluation.wilson_interval(share.mean(), len(y_true))
+    over_speakers = evaluation.speaker_interval(share, speakers)
+    print(f"\n{title}: {share.mean():.3f} of {len(y_true):,} clips, {len(set(speakers))} speakers")
     print("  seeds:", *(f"{accuracy:.3f}" for accuracy in right.mean(axis=1)))
-    print(
-        "  95 %: Wilson {:.3f} to {:.3f}, over speakers {:.3f} to {:.3f}".format(*wilson, *people)
-    )
+    print("  95 %: Wilson {:.3f} to {:.3f}".format(*wilson), end=", ")
+    print("over speakers {:.3f} to {:.3f}".format(*over_speakers))
     if len(set(speakers)) < 10:
-        print(
-            "  by speaker:",
-            *(f"{who} {share[speakers == who].mean():.2f}" for who in np.unique(speakers)),
+        accuracies = (
+            f"{name} {share[speakers == name].mean():.2f}" for name in np.unique(speakers)
         )
-    print(confusion_matrix(np.tile(y, len(answers)), answers.ravel()))
+        print("  by speaker:", *accuracies)
+    print(confusion_matrix(np.tile(y_true, len(y_pred)), y_pred.ravel()))
 
 
 def synthesise(n_speakers: int, n_takes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return waveforms, digits and speakers."""
-    said = [(d, i, t) for i in range(n_speakers) for d in range(10) for t in range(n_takes)]
-    clips = Parallel(n_jobs=-1)(delayed(voices.say)(*what, rate=RATE) for what in said)
-    digits, speakers, _ = np.array(said).T
+    takes = [(d, i, t) for i in range(n_speakers) for d in range(10) for t in range(n_takes)]
+    clips = Parallel(n_jobs=-1)(delayed(voices.say)(*take, rate=RATE) for take in takes)
+    digits, speakers, _ = np.array(takes).T
     return prepare(clips), digits, speakers
 
 
@@ -135,15 +134,15 @@ def prepare(clips: list[np.ndarray]) -> np.ndarray:
 
 def spoken_digits(commands: corpora.Corpus) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     words = np.array(commands.classes)[commands.table["label"]]
-    is_digit = np.isin(words, voices.DIGITS)
-    digits = [voices.DIGITS.index(word) for word in words[is_digit]]
-    said = commands.select(is_digit)
-    return said.waveforms(rate=RATE), np.array(digits), said.table["speaker"].to_numpy()
+    is_digit = np.isin(words, voices.DIGIT_WORDS)
+    labels = [voices.DIGIT_WORDS.index(word) for word in words[is_digit]]
+    digits = commands.select(is_digit)
+    return digits.waveforms(rate=RATE), np.array(labels), digits.table["speaker"].to_numpy()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tune", action="store_true", help="ask about FSDD's takes 5 to 49 only")
+    parser.add_argument("--tune", action="store_true", help="test on FSDD's takes 5 to 49 only")
     tune = parser.parse_args().tune
     torch.set_num_threads(1)
 
@@ -153,30 +152,31 @@ def main() -> None:
             voices.say(digit, speaker)
     print(f"{120 / (time.perf_counter() - start):.0f} clips a second on one core")
 
-    said, digits, people = synthesise(N_SPEAKERS, N_TAKES)
-    said = look(said)
-    taught_by_voices = [learn(said, digits, seed) for seed in range(SEEDS)]
+    x_voices, y_voices, indices = synthesise(N_SPEAKERS, N_TAKES)
+    x_voices = to_inputs(x_voices)
+    trained_on_voices = [train(x_voices, y_voices, seed) for seed in range(SEEDS)]
 
     fsdd = corpora.load("fsdd")
-    takes, y, who = (fsdd.table[name].to_numpy() for name in ("take", "label", "speaker"))
-    heard = look(fsdd.waveforms())
-    asked = takes >= 5 if tune else takes < 5
+    takes, y, speakers = (fsdd.table[name].to_numpy() for name in ("take", "label", "speaker"))
+    x = to_inputs(fsdd.waveforms())
+    tested = takes >= 5 if tune else takes < 5
     title = "voices -> FSDD, training takes" if tune else "voices -> FSDD, official test"
-    report(title, y[asked], ask(taught_by_voices, heard[asked]), who[asked])
+    report(title, y[tested], predict(trained_on_voices, x[tested]), speakers[tested])
     if tune:
         return
 
-    learned = takes >= 5
-    taught_by_people = [learn(heard[learned], y[learned], seed) for seed in range(SEEDS)]
-    report("FSDD, training takes -> voices", digits, ask(taught_by_people, said), people)
-    kinds = np.array([voices.speaker(i).kind for i in people])
-    right = (ask(taught_by_people, said) == digits).mean(axis=0)
-    print("  by kind:", *(f"{kind} {right[kinds == kind].mean():.3f}" for kind in voices.PITCH))
+    training = takes >= 5
+    trained_on_people = [train(x[training], y[training], seed) for seed in range(SEEDS)]
+    y_pred = predict(trained_on_people, x_voices)
+    report("FSDD, training takes -> voices", y_voices, y_pred, indices)
+    kinds = np.array([voices.speaker(index).kind for index in indices])
+    share = (y_pred == y_voices).mean(axis=0)
+    print("  by kind:", *(f"{kind} {share[kinds == kind].mean():.3f}" for kind in voices.PITCH))
 
     if corpora.find("speech_commands"):
-        commands, y, who = spoken_digits(corpora.load("speech_commands"))
-        answers = ask(taught_by_voices, look(commands))
-        report("voices -> Speech Commands digits", y, answers, who)
+        commands, y, speakers = spoken_digits(corpora.load("speech_commands"))
+        y_pred = predict(trained_on_voices, to_inputs(commands))
+        report("voices -> Speech Commands digits", y, y_pred, speakers)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ class Layout(NamedTuple):
     inside: str  # the folder in its folder that holds them; empty: they lie in it themselves
     pattern: re.Pattern  # of a recording's path below that
     form: str  # the same for a reader
+    template: str  # the same to fill in
 
 
 LAYOUTS = {
@@ -37,22 +38,26 @@ LAYOUTS = {
         "recordings",
         re.compile(r"(?P<label>\d)_(?P<speaker>[^_/]+)_(?P<take>\d+)\.(?i:wav)"),
         "{digit}_{speaker}_{take}.wav, such as 7_anna_3.wav",
+        "{digit}_{speaker}_{take}.wav",
     ),
     "audiomnist": Layout(
         "data",
         re.compile(r"(?P<speaker>\d\d)/(?P<label>\d)_(?P=speaker)_(?P<take>\d+)\.(?i:wav)"),
         "{speaker}/{digit}_{speaker}_{take}.wav, such as 03/7_03_12.wav",
+        "{speaker}/{digit}_{speaker}_{take}.wav",
     ),
     "speech_commands": Layout(
         "",
         re.compile(r"(?P<label>[^/]+)/(?P<speaker>[0-9a-f]+)_nohash_(?P<take>\d+)\.(?i:wav)"),
         "{word}/{speaker}_nohash_{take}.wav, such as seven/0e17f595_nohash_0.wav",
+        "{word}/{speaker}_nohash_{take}.wav",
     ),
     "words": Layout(
         "",
         re.compile(r"(?P<label>[^/]+)/(?P<speaker>[^_/]+)(?P<take>_[^/]*)?\.(?i:wav)"),
         "{word}/{speaker}_{anything}.wav, such as seven/anna_3.wav, or, in no folder, "
         "{digit}_{speaker}_{take}.wav, such as 7_anna_3.wav",
+        "{word}/{speaker}_{take}.wav",
     ),
 }
 

@@ -8,7 +8,6 @@ looks at the recordings themselves.
 
 import errno
 import hashlib
-import inspect
 import os
 import shutil
 import tempfile
@@ -485,7 +484,7 @@ def example(name: str, digit: int) -> tuple[np.ndarray, int, str]:
     """
     source, folder = SOURCES[name], find(name)
     layout = LAYOUTS[source.layout]
-    digit_files = EXAMPLES[name].format(digit=digit, word=voices.DIGITS[digit])
+    digit_files = EXAMPLES[name].format(digit=digit, word=voices.DIGIT_WORDS[digit])
     for path in sorted(folder.glob(digit_files)) if folder else ():
         if match := layout.pattern.fullmatch(path.relative_to(folder).as_posix()):
             samples, rate = audio.read_wav(path, mono=True)
@@ -698,11 +697,11 @@ def _places(name: str) -> list[Path]:
 
 
 def _cached(name: str) -> Path:
-    """Where a corpus lives in the cache; the voices of another synthesiser live elsewhere."""
+    """Where a corpus lives in the cache; the voices of each version have a folder of their own."""
     source = SOURCES[name]
     folder = source.folder
     if not source.urls:
-        folder += f"-{hashlib.sha256(inspect.getsource(voices).encode()).hexdigest()[:8]}"
+        folder += f"-{voices.VERSION}"
     return cache_folder() / folder / LAYOUTS[source.layout].inside
 
 

@@ -109,7 +109,7 @@ def _speech_commands(version: str, **details) -> Source:
 
 
 def _voices(layout: str, size_mb: int) -> Source:
-    plan = voices.LAYOUTS[layout]
+    plan = voices.PLANS[layout]
     return Source(
         title="built-in voices",
         licence="synthesised",
@@ -117,7 +117,7 @@ def _voices(layout: str, size_mb: int) -> Source:
         layout=layout,
         folder="voices" if layout == "fsdd" else f"voices-{layout}",
         n_clips=len(plan.words) * plan.n_speakers * plan.n_takes,
-        classes=DIGITS if plan.words == voices.DIGITS else WORDS,
+        classes=DIGITS if plan.words == voices.DIGIT_WORDS else WORDS,
         n_speakers=plan.n_speakers,
         n_takes=plan.n_takes,
         size_mb=size_mb,
