@@ -10,7 +10,6 @@ import base64
 import html
 import io
 import os
-import stat
 import warnings
 from numbers import Integral
 from pathlib import Path
@@ -56,7 +55,6 @@ def to_float(samples: ArrayLike) -> NDArray[np.float32]:
     Returns
     -------
     ndarray of float32, the same shape
-        The samples themselves if they are float32 already.
 
     Raises
     ------
@@ -160,7 +158,7 @@ def read_wav(path: riff.Name, *, mono: bool = False) -> tuple[NDArray[np.float32
     Returns
     -------
     samples : ndarray of float32, shape (n_frames,) or (n_frames, n_channels)
-        One axis for one channel. Full scale is 1; a float file beyond it is kept as it is.
+        One axis for one channel. Full scale is 1, and what a float file holds beyond it is kept.
     rate : int
         Frames a second, in Hz.
 
@@ -173,12 +171,8 @@ def read_wav(path: riff.Name, *, mono: bool = False) -> tuple[NDArray[np.float32
     Warns
     -----
     UserWarning
-        If a float file goes beyond full scale; the message names file and peak. Or if the size of
-        the samples was never filled in, so that they are read to the end of the file.
-
-    See Also
-    --------
-    digitlab.riff.describe : Every byte of the header, explained.
+        If a float file goes beyond full scale, or if the recorder never filled in the size of the
+        samples, so that they are read to the end of the file. The message names the file.
 
     Examples
     --------
@@ -193,9 +187,7 @@ def read_wav(path: riff.Name, *, mono: bool = False) -> tuple[NDArray[np.float32
     wav = riff.check(path)
     samples = _decode(path, wav)
     if wav.unfinished:
-        message = (
-            f"{path}: the size of its samples was never filled in: read to the end of the file"
-        )
+        message = f"{path}: its size was never filled in, so it is read to the end of the file"
         warnings.warn(message, stacklevel=2)
     if wav.codec == riff.FLOAT:
         _refuse_non_finite(path, wav, samples)
@@ -208,29 +200,25 @@ def read_wav(path: riff.Name, *, mono: bool = False) -> tuple[NDArray[np.float32
 
 
 def _read_plain(path):
-    """Read a file of which `riff.plain_rate` knows the rate; return None for any other."""
+    """Read 16-bit mono PCM with no chunk but its samples in an eighth of the time; else None."""
+    if not os.path.isfile(path):
+        return None
     try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
-            return None
         with open(path, "rb", buffering=0) as file:
-            rate = riff.plain_rate(file.read(44), status.st_size)
-            content = file.read() if rate else b""
+            rate, size = riff.plain_header(file.read(44)) or (0, 0)
+            content = file.read() if size else b""
     except OSError:
         return None
-    if not rate or len(content) != status.st_size - 44:
+    if not size or len(content) != size:
         return None
-    steps = np.frombuffer(content, "<i2")
-    return np.multiply(steps, np.float32(1 / 32768), dtype=np.float32), rate
+    return np.frombuffer(content, "<i2") * np.float32(1 / 32768), rate
 
 
 def _decode(path, wav):
     """Decode the samples; where libsndfile does not find all of them, rebuild the file for it."""
     for rebuild in (False, True):
-        # A file object, since libsndfile does not take every name.
-        source = io.BytesIO(riff.rebuilt(path)) if rebuild else open(path, "rb")
-        try:
-            with source:
+        try:  # with a file object, since libsndfile does not take every name
+            with io.BytesIO(riff.rebuilt(path)) if rebuild else open(path, "rb") as source:
                 samples, _ = soundfile.read(source, dtype="float32")
         except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: a name in .raw
             reason = getattr(error, "error_string", str(error)).rstrip(".")
@@ -273,10 +261,6 @@ def write_wav(path: riff.Name, samples: ArrayLike, rate: int) -> None:
         is not a positive whole number.
     FileNotFoundError
         If the folder does not exist.
-
-    See Also
-    --------
-    peak_normalize : Brings samples within full scale.
 
     Examples
     --------
@@ -407,7 +391,7 @@ def fade(samples: ArrayLike, rate: float, seconds: float = 0.02) -> NDArray[np.f
     >>> fade(np.ones(5), rate=4, seconds=0.5)
     array([0. , 0.5, 1. , 0.5, 0. ])
     """
-    if not seconds * rate > 0:
+    if not (seconds > 0 and rate > 0):
         raise ValueError(f"a fade cannot take {seconds} s at {rate} Hz; give positive numbers")
     samples = _sound(samples)
     steps = np.arange(len(samples))
@@ -491,8 +475,6 @@ def fit(
     array([0., 1., 2., 0., 0.])
     >>> fit([1.0, 2.0], 5, align="start")
     array([1., 2., 0., 0., 0.])
-    >>> fit([1.0, 2.0, 3.0], 2)
-    array([1., 2.])
     """
     samples = _sound(samples)
     if samples.size != len(samples):
@@ -540,10 +522,7 @@ def player(samples: ArrayLike, rate: int, caption: str, *, max_rate: int | None 
 
     Examples
     --------
-    >>> page = player([0.0, 0.5, 0.0, -0.5], 8000, "A click & a hum")
-    >>> page.data[:53]
-    '<figure class="player"><audio controls aria-label="A '
-    >>> page.data[-53:]
+    >>> player([0.0, 0.5, 0.0, -0.5], 8000, "A click & a hum").data[-53:]
     '<figcaption>A click &amp; a hum</figcaption></figure>'
     """
     try:

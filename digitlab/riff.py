@@ -107,7 +107,7 @@ IMPOSTORS = [
     (rb"MThd", "a MIDI file, which holds notes and no sound", CHECK_NAME),
     (rb"\x89PNG|\xff\xd8\xff|GIF8|%PDF", "a picture or a document", CHECK_NAME),
     (rb"\0\x05\x16\x07", "a companion file of macOS (AppleDouble)", "Take the file without ._"),
-    (rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!|BZh|\xfd7zXZ", "a compressed archive", "Unpack it."),
+    (rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!|BZh|\xfd7zXZ", "an archive", "Unpack it first."),
     (rb"version https://git-lfs", "a Git LFS pointer", "Fetch what it points to: git lfs pull"),
     (rb"(\xef\xbb\xbf)?\s*<[!?A-Za-z]", "a web page", "Download the recording behind the link."),
     (rb"\0+\Z", "a run of zero bytes", FETCH_AGAIN),
@@ -181,13 +181,6 @@ class Chunk:
         How many bytes it promises, after its name and size.
     meaning : str
         What such a chunk is for.
-
-    Examples
-    --------
-    >>> Chunk("data", 36, 7, "the samples").start
-    44
-    >>> Chunk("data", 36, 7, "the samples").end
-    52
     """
 
     id: str
@@ -223,12 +216,6 @@ class WavFormat:
     unfinished : bool
         Whether the program that wrote the file never filled in the size of the samples, so that
         `check` counted them up to the end of the file.
-
-    Examples
-    --------
-    >>> wav = WavFormat(1, 1, 8000, 16000, 2, 16, None, None, None, 44, 8000)
-    >>> wav.name, wav.n_frames, wav.duration
-    ('PCM', 4000, 0.5)
     """
 
     code: int
@@ -268,13 +255,7 @@ class WavFormat:
 
 
 class Field(NamedTuple):
-    """One row of the table that `describe` prints.
-
-    Examples
-    --------
-    >>> Field(24, 4, bytes.fromhex("401f0000"), "rate", 8000, "frames a second").value
-    8000
-    """
+    """One row of the table that `describe` prints."""
 
     offset: int
     size: int
@@ -439,7 +420,7 @@ def rebuilt(path: Name) -> bytes:
 
 
 def fields(path: Name) -> list[Field]:
-    """List every field of the headers, with where it is, what it holds and what it means.
+    """List every field of the headers: where it is, what it holds and what it means.
 
     Parameters
     ----------
@@ -499,10 +480,7 @@ def describe(path: Name) -> str:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     soundfile.write(f"{folder}/click.wav", [0.0, 0.5], 8000)
     ...     table = describe(f"{folder}/click.wav")
-    >>> for line in table.splitlines()[6:9]:
-    ...     print(line)
-        20      2  01 00          format code      1           1 PCM, 3 float, 6 A-law, 7 mu-law
-        22      2  01 00          channels         1           1 mono, 2 stereo
+    >>> print(table.splitlines()[8])
         24      4  40 1f 00 00    rate             8000        frames a second, in Hz
     """
     lines = [("byte", "size", "in hex", "field", "value", "meaning")]
@@ -564,7 +542,7 @@ def _walk(path, file):
 
 
 def _next(file, chunk):
-    """Return where the next chunk begins: one byte early if a program forgot the padding."""
+    """Return where the next chunk begins: one byte early if the program wrote no padding."""
     if chunk.size % 2 and chunk.end < _size(file):
         near = _bytes(file, chunk.end - 1, 5).decode("latin-1")
         early, due = near[:4], near[1:]
@@ -616,15 +594,12 @@ def _fmt_and_data(path, found):
 
 
 def _format(path, file, fmt, data):
-    file.seek(fmt.start)
-    content = file.read(min(fmt.size, 40))
+    content = _bytes(file, fmt.start, min(fmt.size, 40))
     needed = 40 if content[:2] == b"\xfe\xff" else 16
     if len(content) < needed:
         problem = f"the fmt chunk holds {len(content)} bytes where it needs {needed}"
         raise WavError(path, problem, fmt.start, EXPORT_AGAIN)
-    extension = (None, None, None)
-    if needed == 40:
-        extension = struct.unpack_from("<HIH", content, 18)
+    extension = struct.unpack_from("<HIH", content, 18) if needed == 40 else (None,) * 3
     return WavFormat(*struct.unpack_from("<HHIIHH", content), *extension, data.start, data.size)
 
 
@@ -669,9 +644,10 @@ def _chunk_fields(file, chunk, whole):
             yield _field(file, position, name, code, meaning)
             position += struct.calcsize(code)
     if position < end:
-        yield _content(file, position, end - position, "content", chunk.meaning)
+        raw = _bytes(file, position, min(end - position, 16))
+        yield Field(position, end - position, raw, "content", "", chunk.meaning)
     if end < whole:
-        yield _content(file, end, 1, "padding", "makes the size even")
+        yield Field(end, 1, _bytes(file, end, 1), "padding", "", "makes the size even")
 
 
 def _field(file, offset, name, code, meaning):
@@ -680,10 +656,6 @@ def _field(file, offset, name, code, meaning):
     if isinstance(value, bytes):
         value = value.decode("ascii")
     return Field(offset, len(raw), raw, name, value, meaning)
-
-
-def _content(file, offset, size, name, meaning):
-    return Field(offset, size, _bytes(file, offset, min(size, 16)), name, "", meaning)
 
 
 def _packed(name, content):
