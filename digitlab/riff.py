@@ -42,10 +42,8 @@ MAX_RATE = 10_000_000  # Hz; even bats and hydrophones stay below
 UNKNOWN_SIZE = 0xFFFFFFFF  # in RF64, ds64 holds the size
 PLAIN_HEADER = struct.Struct("<4sI8sIHHIIHH4sI")
 
-FFMPEG = "ffmpeg -i FILE -c:a pcm_s16le NEW.wav"
-CONVERT = f"Convert it, for example with: {FFMPEG}"
+CONVERT = "Convert it, for example with: ffmpeg -i FILE -c:a pcm_s16le NEW.wav"
 FETCH_AGAIN = "Copy or download the file again."
-CUT_SHORT = f"{FETCH_AGAIN} If the original ends early too, keep what is there, with: {FFMPEG}"
 EXPORT_AGAIN = "Export it again from the program that made it."
 RECORD_AGAIN = "Copy or download the file again; if the original is empty too, record it again."
 CHECK_NAME = "Check that it is the file you mean."
@@ -107,7 +105,7 @@ IMPOSTORS = [
     (rb"MThd", "a MIDI file, which holds notes and no sound", CHECK_NAME),
     (rb"\x89PNG|\xff\xd8\xff|GIF8|%PDF", "a picture or a document", CHECK_NAME),
     (rb"\0\x05\x16\x07", "a companion file of macOS (AppleDouble)", "Take the file without ._"),
-    (rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!|BZh|\xfd7zXZ", "an archive", "Unpack it first."),
+    (rb"PK\x03\x04|\x1f\x8b|7z\xbc|Rar!|BZh|\xfd7z", "a compressed archive", "Unpack it first."),
     (rb"version https://git-lfs", "a Git LFS pointer", "Fetch what it points to: git lfs pull"),
     (rb"(\xef\xbb\xbf)?\s*<[!?A-Za-z]", "a web page", "Download the recording behind the link."),
     (rb"\0+\Z", "a run of zero bytes", FETCH_AGAIN),
@@ -625,7 +623,7 @@ def _check_data(path, wav, available):
         raise WavError(path, "the file holds no samples", wav.data_offset, RECORD_AGAIN)
     if wav.data_size > available:
         problem = f"the data chunk promises {wav.data_size:,} bytes and {available:,} are there"
-        raise WavError(path, problem, wav.data_offset, CUT_SHORT)
+        raise WavError(path, problem, wav.data_offset, FETCH_AGAIN)
     if wav.n_frames is not None and wav.data_size % wav.block_align:
         problem = (
             f"the data chunk's {wav.data_size:,} bytes are not a whole number of frames "
