@@ -396,6 +396,10 @@ def test_fields_cover_every_byte_once(store):
     assert values["frames"] == 0 and values["data size"] == 6
 
 
+def test_a_file_without_chunks_can_be_described(store):
+    assert len(riff.fields(store(wav()))) == 3
+
+
 @pytest.mark.parametrize("length", range(44, 53))
 def test_a_cut_file_can_be_described(store, length):
     rows = riff.fields(store(wav(fmt(), DATA)[:length]))
