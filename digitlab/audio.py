@@ -1,29 +1,35 @@
 """Sound as arrays: read and write WAV files, resample, round, level, fit to a length, play.
 
-Everywhere in the book a sound is a pair ``(samples, rate)``: float32 samples whose full scale
-is 1, and a rate in Hz. Chapter 2, "Digital audio", builds the ideas in the open.
+Everywhere in the book a sound is a pair ``(samples, rate)``: float32 samples whose full scale is 1,
+of shape (n_frames,) or (n_frames, n_channels), and a rate in Hz. Every function here also takes
+samples of other floats, of int8, int16 and int32, and uint8, which it scales as `to_float` does.
+Chapter 2, "Digital audio", builds the ideas in the open.
 """
 
 import base64
 import html
 import io
 import os
-import struct
-import uuid
 import warnings
 from numbers import Integral
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import soundfile
 import soxr
+from numpy.typing import ArrayLike, NDArray
 
 from digitlab import riff
-from digitlab.environment import require
+from digitlab.environment import replacing, require
 from digitlab.riff import WavError
+
+if TYPE_CHECKING:
+    from IPython.display import HTML
 
 __all__ = [
     "WavError",
+    "as_sound",
     "fade",
     "fit",
     "peak_normalize",
@@ -32,26 +38,127 @@ __all__ = [
     "quantise",
     "read_wav",
     "resample",
+    "to_float",
     "write_wav",
 ]
 
-PLAIN_HEADER = struct.Struct("<4sI8sIHHIIHH4sI")
+
+def to_float(samples: ArrayLike) -> NDArray[np.float32]:
+    """Return samples as float32 whose full scale is 1.
+
+    Parameters
+    ----------
+    samples : array_like, any shape
+        Floats, which are kept, or int8, int16, int32 or uint8 (with silence at 128), which are
+        divided by the full scale of their type.
+
+    Returns
+    -------
+    ndarray of float32, the same shape
+
+    Raises
+    ------
+    ValueError
+        If they are of another type, such as int64 or bool, whose full scale is unknown.
+
+    Examples
+    --------
+    >>> to_float(np.array([0, 16384, -32768], np.int16))
+    array([ 0. ,  0.5, -1. ], dtype=float32)
+    """
+    return _as_float32(_scaled(samples))
 
 
-def read_wav(path, *, mono=False):
+def as_sound(samples: ArrayLike) -> NDArray[np.float32]:
+    """Return samples as `to_float` does, if they have the shape of a sound.
+
+    Parameters
+    ----------
+    samples : array_like, shape (n_frames,) or (n_frames, n_channels)
+        One sound; time runs along axis 0.
+
+    Returns
+    -------
+    ndarray of float32, the same shape
+
+    Raises
+    ------
+    ValueError
+        If there are no samples, more channels than frames, or other than one or two axes, or for
+        what `to_float` refuses.
+
+    Examples
+    --------
+    >>> as_sound([[0.0, 0.5], [0.25, -1.0]]).shape
+    (2, 2)
+    """
+    return _as_float32(_sound(samples))
+
+
+def _as_float32(samples):
+    with np.errstate(over="ignore"):  # what is too large becomes infinite
+        return np.asarray(samples, dtype=np.float32)
+
+
+def _scaled(samples):
+    """Scale integers as `to_float` does; floats keep their type."""
+    try:
+        samples = np.asarray(samples)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"samples must form one array of numbers ({error})") from error
+    kind = samples.dtype.name
+    if samples.dtype.kind == "f":
+        return samples
+    if kind == "uint8":
+        return (samples.astype(np.float32) - 128) / 128
+    if kind in ("int8", "int16", "int32"):
+        return samples.astype(np.float32) / -np.float32(np.iinfo(kind).min)
+    raise ValueError(
+        f"samples of type {kind} have no known full scale; give floats from -1 to 1 "
+        "(for 16-bit values samples / 32768), or int8, int16, int32 or uint8 as files hold them"
+    )
+
+
+def _sound(samples):
+    """Refuse what `as_sound` refuses; floats keep their type."""
+    samples = _scaled(samples)
+    shape = samples.shape
+    if samples.size == 0 or samples.ndim not in (1, 2):
+        raise ValueError(
+            f"samples of shape {shape} are no sound; "
+            "give at least one sample, as (n_frames,) or (n_frames, n_channels)"
+        )
+    if samples.ndim == 2 and shape[1] > shape[0]:
+        raise ValueError(
+            f"samples of shape {shape} look like (channels, frames); "
+            "transpose them (samples.T), or give one clip at a time"
+        )
+    return samples
+
+
+def _peak(sound):
+    """Return the largest magnitude; refuse a sound that has none."""
+    peak = np.abs(_as_float32(sound)).max()
+    if not np.isfinite(peak):
+        raise ValueError("some samples are NaN or infinite; replace or remove them first")
+    return peak
+
+
+def read_wav(path: riff.Name, *, mono: bool = False) -> tuple[NDArray[np.float32], int]:
     """Read a WAV file, or say precisely why it cannot be trusted.
 
     Parameters
     ----------
     path : str or path-like
-        A WAV file: PCM of 8 to 32 bits, float, mu-law or A-law, plain, extensible or RF64.
+        PCM of 8 to 32 bits, float, mu-law, A-law or what else libsndfile decodes; plain, extensible
+        or RF64.
     mono : bool
-        Return the mean of the channels. Channels are never mixed unasked.
+        Return the mean of the channels. By default they are not mixed.
 
     Returns
     -------
     samples : ndarray of float32, shape (n_frames,) or (n_frames, n_channels)
-        One axis for one channel. Full scale is 1; a float file beyond it is kept as it is.
+        One axis for one channel. Full scale is 1, and what a float file holds beyond it is kept.
     rate : int
         Frames a second, in Hz.
 
@@ -64,23 +171,14 @@ def read_wav(path, *, mono=False):
     Warns
     -----
     UserWarning
-        If the samples of a float file go beyond full scale; the message names file and peak.
-
-    See Also
-    --------
-    digitlab.riff.describe : Every byte of the header, explained.
-
-    Notes
-    -----
-    Taught in chapter 2, "Digital audio"; `soundfile` (libsndfile) decodes the samples. The plainest
-    of files, 16-bit mono PCM with no chunk but its samples, is read without it, in a third of the
-    time.
+        If a float file goes beyond full scale, or if the recorder never filled in the size of the
+        samples, so that they are read to the end of the file. The message names the file.
 
     Examples
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_wav(f"{folder}/click.wav", [0, 0.5, -1], 8000)
+    ...     write_wav(f"{folder}/click.wav", [0.0, 0.5, -1.0], 8000)
     ...     read_wav(f"{folder}/click.wav")
     (array([ 0. ,  0.5, -1. ], dtype=float32), 8000)
     """
@@ -88,10 +186,12 @@ def read_wav(path, *, mono=False):
         return plain
     wav = riff.check(path)
     samples = _decode(path, wav)
+    if wav.unfinished:
+        message = f"{path}: its size was never filled in, so it is read to the end of the file"
+        warnings.warn(message, stacklevel=2)
     if wav.codec == riff.FLOAT:
         _refuse_non_finite(path, wav, samples)
-        peak = np.abs(samples).max()
-        if peak > 1:
+        if (peak := np.abs(samples).max()) > 1:
             message = f"{path}: samples reach {peak:.6g} times full scale and are kept as they are"
             warnings.warn(message, stacklevel=2)
     if mono and samples.ndim == 2:
@@ -100,36 +200,35 @@ def read_wav(path, *, mono=False):
 
 
 def _read_plain(path):
-    """Read mono 16-bit PCM behind a header of 44 bytes, as most files have; None if it is not."""
+    """Read 16-bit mono PCM with no chunk but its samples in an eighth of the time; else None."""
+    if not os.path.isfile(path):
+        return None
     try:
         with open(path, "rb", buffering=0) as file:
-            content = file.read()
+            rate, size = riff.plain_header(file.read(44)) or (0, 0)
+            content = file.read() if size else b""
     except OSError:
         return None
-    size = len(content) - PLAIN_HEADER.size
-    if size <= 0 or size % 2:
+    if not size or len(content) != size:
         return None
-    header = PLAIN_HEADER.unpack_from(content)
-    rate = header[6]
-    plain = (b"RIFF", header[1], b"WAVEfmt ", 16, riff.PCM, 1, rate, 2 * rate, 2, 16, b"data", size)
-    if header != plain or not 0 < rate <= riff.MAX_RATE:
-        return None
-    steps = np.frombuffer(content, "<i2", offset=PLAIN_HEADER.size)
-    return np.multiply(steps, np.float32(1 / 32768), dtype=np.float32), rate
+    return np.frombuffer(content, "<i2") * np.float32(1 / 32768), rate
 
 
 def _decode(path, wav):
-    try:
-        samples, _ = soundfile.read(path, dtype="float32")
-    except soundfile.LibsndfileError as error:
-        reason = error.error_string.rstrip(".")
-        problem = f"libsndfile cannot decode its samples, coded as {wav.name}: {reason}"
-        raise WavError(path, problem, wav.data_offset, riff.CONVERT) from error
-    if len(samples) == 0 or wav.n_frames not in (None, len(samples)):
-        promised = "some" if wav.n_frames is None else f"{wav.n_frames:,}"
-        problem = f"its header promises {promised} frames and libsndfile reads {len(samples):,}"
-        raise WavError(path, problem, wav.data_offset, riff.FETCH_AGAIN)
-    return samples
+    """Decode the samples; where libsndfile does not find all of them, rebuild the file for it."""
+    for rebuild in (False, True):
+        try:  # with a file object, since libsndfile does not take every name
+            with io.BytesIO(riff.rebuilt(path)) if rebuild else open(path, "rb") as source:
+                samples, _ = soundfile.read(source, dtype="float32")
+        except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: a name in .raw
+            reason = getattr(error, "error_string", str(error)).rstrip(".")
+            problem = f"libsndfile cannot decode its samples, coded as {wav.name}: {reason}"
+        else:
+            if len(samples) and wav.n_frames in (None, len(samples)):
+                return samples
+            promised = "some" if wav.n_frames is None else f"{wav.n_frames:,}"
+            problem = f"its header promises {promised} frames and libsndfile reads {len(samples):,}"
+    raise WavError(path, problem, wav.data_offset, riff.CONVERT)
 
 
 def _refuse_non_finite(path, wav, samples):
@@ -140,42 +239,34 @@ def _refuse_non_finite(path, wav, samples):
         raise WavError(path, problem, byte, "Export it again, or leave it out.")
 
 
-def write_wav(path, samples, rate):
+def write_wav(path: riff.Name, samples: ArrayLike, rate: int) -> None:
     """Write a 16-bit PCM WAV file, whole or not at all.
 
     Every value ``k / 32768`` comes back exactly; only +1 itself, which 16 bits cannot hold,
-    becomes 32767 / 32768. The file is made beside its place and moved there when complete.
+    becomes 32767 / 32768.
 
     Parameters
     ----------
     path : str or path-like
         Where to write; an existing file is replaced.
     samples : array_like, shape (n_frames,) or (n_frames, n_channels)
-        Values from -1 to 1.
+        From -1 to 1.
     rate : int
         Frames a second, in Hz.
 
     Raises
     ------
     ValueError
-        If the samples are empty, of another shape, not finite or beyond full scale, or if the
-        rate is not a positive whole number.
+        For what `as_sound` refuses, if samples are not finite or beyond full scale, or if the rate
+        is not a positive whole number.
     FileNotFoundError
         If the folder does not exist.
-
-    See Also
-    --------
-    peak_normalize : Brings samples within full scale.
-
-    Notes
-    -----
-    Taught in chapter 2, "Digital audio".
 
     Examples
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_wav(f"{folder}/click.wav", [0, 1, -1], 8000)
+    ...     write_wav(f"{folder}/click.wav", [0.0, 1.0, -1.0], 8000)
     ...     print(read_wav(f"{folder}/click.wav")[0] * 32768)
     [     0.  32767. -32768.]
     """
@@ -183,49 +274,43 @@ def write_wav(path, samples, rate):
     content = _wav_bytes(path, samples, rate)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: its folder does not exist; create it first")
-    temporary = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.write(content)
 
 
 def _wav_bytes(name, samples, rate):
     """Encode as a 16-bit WAV file in memory; `name` is what an error message calls the sound."""
-    samples = np.asarray(samples)
-    if samples.ndim not in (1, 2) or samples.size == 0:
-        raise ValueError(
-            f"{name}: samples of shape {samples.shape} cannot be written; "
-            "give at least one, as (n_frames,) or (n_frames, n_channels)"
-        )
     if not isinstance(rate, Integral) or not 0 < rate <= riff.MAX_RATE:
         raise ValueError(
             f"{name}: a rate of {rate!r} Hz cannot be written; "
             f"give a whole number from 1 to {riff.MAX_RATE:,}, such as 8000"
         )
-    if not np.isfinite(samples).all():
-        raise ValueError(f"{name}: NaN or infinite samples; replace or remove them first")
-    peak = np.abs(samples.astype(np.float32)).max()
-    if peak > 1:
-        raise ValueError(
-            f"{name}: samples reach {peak:.6g} times full scale; "
-            "bring them within it with peak_normalize(samples)"
-        )
-    steps = np.rint(samples * 32768).clip(-32768, 32767).astype(np.int16)
+    try:
+        samples = _sound(samples)
+        if (peak := _peak(samples)) > 1:
+            raise ValueError(
+                f"samples reach {peak:.6g} times full scale; "
+                "bring them within it with peak_normalize(samples)"
+            )
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    steps = np.rint(samples * 32768.0).clip(-32768, 32767).astype(np.int16)
     content = io.BytesIO()
     soundfile.write(content, steps, int(rate), format="WAV", subtype="PCM_16")
     return content.getvalue()
 
 
-def resample(samples, rate, new_rate):
+def resample(samples: ArrayLike, rate: float, new_rate: float) -> NDArray[np.float32]:
     """Change the rate of a sound and keep its pitch and duration.
+
+    What the new rate cannot hold is removed, not aliased (soxr, "very high quality"). Near a sharp
+    edge the result may go beyond full scale.
 
     Parameters
     ----------
     samples : array_like, shape (n_frames,) or (n_frames, n_channels)
         The sound; time runs along axis 0.
-    rate, new_rate : int
+    rate, new_rate : float
         Frames a second before and after, in Hz.
 
     Returns
@@ -237,13 +322,7 @@ def resample(samples, rate, new_rate):
     Raises
     ------
     ValueError
-        If a rate is not positive, or the samples have more than two axes.
-
-    Notes
-    -----
-    Taught in chapter 2, "Digital audio". A band-limited resampler (soxr, "very high quality"):
-    what the new rate cannot hold is removed, not aliased. Near a sharp edge it may overshoot
-    full scale.
+        If a rate is not positive, for what `as_sound` refuses, or if samples are not finite.
 
     Examples
     --------
@@ -252,183 +331,182 @@ def resample(samples, rate, new_rate):
     """
     if not (rate > 0 and new_rate > 0):
         raise ValueError(f"rates must be positive, not {rate} Hz and {new_rate} Hz")
-    samples = np.asarray(samples, dtype=np.float32)
-    return samples if rate == new_rate else soxr.resample(samples, rate, new_rate, quality="VHQ")
+    sound = as_sound(samples)
+    if rate == new_rate:
+        return sound
+    _peak(sound)  # one NaN would spread over all samples
+    return soxr.resample(sound, rate, new_rate, quality="VHQ")
 
 
-def peak_normalize(samples):
+def peak_normalize(samples: ArrayLike) -> NDArray[np.float32]:
     """Scale a sound so that its largest magnitude is 1; silence stays zeros.
 
     Parameters
     ----------
-    samples : array_like, any shape
+    samples : array_like, shape (n_frames,) or (n_frames, n_channels)
         The sound; all channels are scaled alike.
 
     Returns
     -------
     ndarray of float32, the same shape
-        A new array.
 
     Raises
     ------
     ValueError
-        If a sample is NaN or infinite.
-
-    Notes
-    -----
-    Taught in chapter 2, "Digital audio".
+        For what `as_sound` refuses, or if samples are not finite.
 
     Examples
     --------
     >>> peak_normalize([0.0, 0.1, -0.2])
     array([ 0. ,  0.5, -1. ], dtype=float32)
     """
-    samples = np.asarray(samples, dtype=np.float32)
-    if not np.isfinite(samples).all():
-        raise ValueError("samples are NaN or infinite, so they have no peak; remove those first")
-    return samples / (np.abs(samples).max(initial=0) or np.float32(1))
+    sound = as_sound(samples)
+    return sound / (_peak(sound) or np.float32(1))
 
 
-def fade(samples, rate, seconds=0.02):
-    """Let a sound swell at its start and fade at its end, so that neither clicks.
+def fade(samples: ArrayLike, rate: float, seconds: float = 0.02) -> NDArray[np.floating]:
+    """Fade a sound in at its start and out at its end, so that it does not click (chapter 1).
 
     Parameters
     ----------
-    samples : array_like, shape (n_samples,)
+    samples : array_like, shape (n_frames,) or (n_frames, n_channels)
         The sound.
-    rate : int
+    rate : float
         In Hz.
     seconds : float
-        How long either takes, along a straight line.
+        The duration of each of the two, along a straight line.
 
     Returns
     -------
-    ndarray, shape (n_samples,)
-        The same sound, from 0 to 0.
+    ndarray, the same shape
+        The sound, from 0 to 0. Floats keep their type; integers become float32.
 
-    Notes
-    -----
-    Taught in chapter 1, "Sound waves".
+    Raises
+    ------
+    ValueError
+        If a number is not positive, or for what `as_sound` refuses.
 
     Examples
     --------
     >>> fade(np.ones(5), rate=4, seconds=0.5)
     array([0. , 0.5, 1. , 0.5, 0. ])
     """
-    samples = np.asarray(samples)
+    if not (seconds > 0 and rate > 0):
+        raise ValueError(f"a fade cannot take {seconds} s at {rate} Hz; give positive numbers")
+    samples = _sound(samples)
     steps = np.arange(len(samples))
-    return samples * np.minimum(1, np.minimum(steps, steps[::-1]) / (seconds * rate))
+    gain = np.minimum(1, np.minimum(steps, steps[::-1]) / (seconds * rate))
+    return (samples.T * gain.astype(samples.dtype)).T
 
 
-def quantise(samples, bits, *, dither=None):
-    """Round samples to the levels that a word of so many bits can hold.
+def quantise(
+    samples: ArrayLike, bits: int, *, dither: np.random.Generator | None = None
+) -> NDArray[np.float32]:
+    """Round samples to the levels that a number of `bits` bits can hold.
 
-    The 2**bits levels lie at whole multiples of the step, 2 / 2**bits, from -1 to one step below
-    +1; what is beyond them is clipped.
+    The 2**bits levels are whole multiples of the step, 2 / 2**bits, from -1 to one step below +1.
+    Samples beyond them are clipped.
 
     Parameters
     ----------
-    samples : array_like
+    samples : array_like, shape (n_frames,) or (n_frames, n_channels)
         Full scale is 1.
     bits : int
         From 1 up.
     dither : numpy.random.Generator, optional
-        Draws noise, triangular and up to one step either way, that is added before rounding: the
-        error is then noise too, whatever the sound.
+        Draws triangular noise of up to one step, which is added before rounding. The error is then
+        noise too, whatever the sound.
 
     Returns
     -------
-    ndarray of float32
-        Of the same shape.
+    ndarray of float32, the same shape
 
     Raises
     ------
     ValueError
-        If `bits` is not a whole number from 1 to 24.
-
-    Notes
-    -----
-    Taught in chapter 2, "Digital audio".
+        If `bits` is not a whole number from 1 to 24, for what `as_sound` refuses, or if samples
+        are not finite.
 
     Examples
     --------
-    >>> quantise([-1, -0.2, 0.1, 0.3, 1], 3)
+    >>> quantise([-1.0, -0.2, 0.1, 0.3, 1.0], 3)
     array([-1.  , -0.25,  0.  ,  0.25,  0.75], dtype=float32)
     """
     if not isinstance(bits, Integral) or not 1 <= bits <= 24:
         raise ValueError(f"bits must be a whole number from 1 to 24, not {bits!r}")
-    steps = np.asarray(samples, dtype=np.float64) * 2 ** (bits - 1)
+    samples = _sound(samples)
+    _peak(samples)
+    steps = samples.astype(np.float64) * 2 ** (bits - 1)
     if dither is not None:
         steps = steps + dither.uniform(-0.5, 0.5, (2, *steps.shape)).sum(axis=0)
     highest = 2 ** (bits - 1) - 1
     return (np.rint(steps).clip(-highest - 1, highest) / 2 ** (bits - 1)).astype(np.float32)
 
 
-def fit(samples, n_samples, *, align="center"):
+def fit(
+    samples: ArrayLike, n_samples: int, *, align: Literal["center", "start"] = "center"
+) -> NDArray[np.floating]:
     """Make a sound exactly `n_samples` long: cut its end off, or pad it with zeros.
 
     Parameters
     ----------
-    samples : array_like, shape (n,)
+    samples : array_like, shape (n,) or (n, 1)
         One channel.
     n_samples : int
         The length wanted.
     align : {"center", "start"}
-        Where a sound that is too short comes to lie: with zeros on both sides, the odd one at
-        the end, or with all zeros at its end.
+        Where the zeros go if the sound is too short: to both sides, the odd one to the end, or all
+        to the end.
 
     Returns
     -------
     ndarray, shape (n_samples,)
-        Of the samples' own type.
+        Floats keep their type; integers become float32.
 
     Raises
     ------
     ValueError
-        If the samples have more than one axis, `n_samples` is negative or `align` is neither.
-
-    Notes
-    -----
-    Taught in chapter 2, "Digital audio".
+        If there is more than one channel, `n_samples` is negative or not whole, `align` is neither
+        of the two, or for what `as_sound` refuses.
 
     Examples
     --------
-    >>> fit([1, 2], 5)
-    array([0, 1, 2, 0, 0])
-    >>> fit([1, 2], 5, align="start")
-    array([1, 2, 0, 0, 0])
-    >>> fit([1, 2, 3], 2)
-    array([1, 2])
+    >>> fit([1.0, 2.0], 5)
+    array([0., 1., 2., 0., 0.])
+    >>> fit([1.0, 2.0], 5, align="start")
+    array([1., 2., 0., 0., 0.])
     """
-    samples = np.asarray(samples)
-    if samples.ndim != 1:
-        raise ValueError(f"fit takes one channel, of shape (n,), not {samples.shape}")
-    if n_samples < 0:
+    samples = _sound(samples)
+    if samples.size != len(samples):
+        raise ValueError(
+            f"fit takes one channel, not {samples.shape[1]}: "
+            "choose one (samples[:, 0]) or their mean (samples.mean(axis=1))"
+        )
+    if not isinstance(n_samples, Integral) or n_samples < 0:
         raise ValueError(f"a sound cannot be {n_samples} samples long")
     if align not in ("center", "start"):
         raise ValueError(f'align is "center" or "start", not {align!r}')
-    kept = samples[:n_samples]
+    kept = samples.ravel()[:n_samples]
     start = (n_samples - len(kept)) // 2 if align == "center" else 0
     fitted = np.zeros(n_samples, samples.dtype)  # many times faster than np.pad
     fitted[start : start + len(kept)] = kept
     return fitted
 
 
-def player(samples, rate, caption, *, max_rate=16000):
+def player(samples: ArrayLike, rate: int, caption: str, *, max_rate: int | None = 16000) -> "HTML":
     """Show a sound that the reader can play, in JupyterLab and in the rendered book.
 
     Parameters
     ----------
     samples : array_like, shape (n_frames,) or (n_frames, n_channels)
-        The sound. Beyond full scale it is scaled down to play, and the caption says so; what
-        resampling overshoots is scaled down without a word.
+        The sound. Beyond full scale it is scaled down to play, and the caption says so, unless
+        only resampling took it there.
     rate : int
         Frames a second, in Hz.
     caption : str
         What to listen for; for somebody's recording also corpus, speaker and licence.
     max_rate : int or None
-        A higher rate is brought down to this one, in Hz, so that pages stay small. None keeps
-        the rate, for where it is the lesson.
+        In Hz. A higher rate is reduced to this one, so that pages stay small. None keeps the rate.
 
     Returns
     -------
@@ -442,36 +520,32 @@ def player(samples, rate, caption, *, max_rate=16000):
     ImportError
         If IPython is missing (extra ``book``).
 
-    Notes
-    -----
-    Taught in chapter 2, "Digital audio".
-
     Examples
     --------
-    >>> page = player([0, 0.5, 0, -0.5], 8000, "A click & a hum")
-    >>> page.data[:53]
-    '<figure class="player"><audio controls aria-label="A '
-    >>> page.data[-53:]
+    >>> player([0.0, 0.5, 0.0, -0.5], 8000, "A click & a hum").data[-53:]
     '<figcaption>A click &amp; a hum</figcaption></figure>'
     """
-    samples = np.asarray(samples, dtype=np.float32)
-    peak = np.abs(samples).max(initial=0)
+    try:
+        sound = as_sound(samples)
+        peak = _peak(sound)
+    except ValueError as error:
+        raise ValueError(f"{caption}: {error}") from error
     if peak > 1:
         caption += f" (beyond full scale, peak {peak:.3g}: scaled down for playing)"
     if max_rate is not None and rate > max_rate:
-        samples, rate = resample(samples, rate, max_rate), max_rate
-    if np.abs(samples).max(initial=0) > 1:
-        samples = peak_normalize(samples)
-    sound = base64.b64encode(_wav_bytes(caption, samples, rate)).decode()
+        sound, rate = resample(sound, rate, max_rate), max_rate
+    if _peak(sound) > 1:
+        sound = peak_normalize(sound)
+    content = base64.b64encode(_wav_bytes(caption, sound, rate)).decode()
     caption = html.escape(caption)
     return _html(
         f'<figure class="player"><audio controls aria-label="{caption}" '
-        f'src="data:audio/wav;base64,{sound}"></audio>'
+        f'src="data:audio/wav;base64,{content}"></audio>'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 
 
-def players(*players):
+def players(*players: "HTML") -> "HTML":
     """Put players side by side, to compare by ear.
 
     Parameters
@@ -484,18 +558,14 @@ def players(*players):
     IPython.display.HTML
         All of them in one row.
 
-    Notes
-    -----
-    Taught in chapter 2, "Digital audio".
-
     Examples
     --------
-    >>> original, aliased = (player([0, 0.5], 8000, name) for name in ("original", "aliased"))
+    >>> original, aliased = (player([0.0, 0.5], 8000, name) for name in ("original", "aliased"))
     >>> players(original, aliased).data.count("<audio")
     2
     """
     return _html(f'<div class="players">{"".join(one.data for one in players)}</div>')
 
 
-def _html(markup):
+def _html(markup: str) -> "HTML":
     return require("IPython.display", extra="book").HTML(markup)

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,10 +63,13 @@ def kept_on_disk(function: Callable, folder: Path | None = None) -> Callable:
 @contextmanager
 def replacing(file: Path) -> Iterator[BinaryIO]:
     """Write a file beside its place, and put it there once it is whole."""
-    part = file.with_suffix(".part")
-    with part.open("wb") as out:
-        yield out
-    os.replace(part, file)
+    part = file.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        with part.open("wb") as out:
+            yield out
+        os.replace(part, file)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def require(module: str, extra: str) -> ModuleType:

@@ -2,7 +2,7 @@
 
 A WAV file is a RIFF file: twelve bytes that say so, then chunks. A chunk is a name of four
 letters, a size, and that many bytes, padded to an even number. The ``fmt`` chunk says how the
-samples are coded, ``data`` holds them. Only headers are read here; the samples are skipped.
+samples are coded, ``data`` holds them. Only headers are understood here, never the samples.
 
 Chapter 2, "Digital audio", walks through one file byte by byte. Sources: IBM and Microsoft,
 *Multimedia Programming Interface and Data Specifications 1.0* (1991); Microsoft,
@@ -12,10 +12,13 @@ codec numbers; EBU Tech 3306 (2009), for RF64.
 
 import os
 import re
+import stat
 import struct
 import uuid
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import BinaryIO, NamedTuple
 
 __all__ = [
     "Chunk",
@@ -26,16 +29,24 @@ __all__ = [
     "chunks",
     "describe",
     "fields",
+    "plain_header",
+    "rebuilt",
     "wav_format",
 ]
 
+Name = str | os.PathLike[str]  # of a file
+
 PCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
+PLACEHOLDERS = 65536  # how far below a round limit a size is no real size
 MAX_RATE = 10_000_000  # Hz; even bats and hydrophones stay below
-UNKNOWN_SIZE = 0xFFFFFFFF
+UNKNOWN_SIZE = 0xFFFFFFFF  # in RF64, ds64 holds the size
+PLAIN_HEADER = struct.Struct("<4sI8sIHHIIHH4sI")
 
 CONVERT = "Convert it, for example with: ffmpeg -i FILE -c:a pcm_s16le NEW.wav"
 FETCH_AGAIN = "Copy or download the file again."
 EXPORT_AGAIN = "Export it again from the program that made it."
+RECORD_AGAIN = "Copy or download the file again; if the original is empty too, record it again."
+CHECK_NAME = "Check that it is the file you mean."
 
 CODECS = {
     PCM: "PCM",
@@ -78,35 +89,43 @@ MEANINGS = {
 IMPOSTORS = [
     (rb"fLaC", "a FLAC file", CONVERT),
     (rb"OggS", "an Ogg file (Vorbis or Opus)", CONVERT),
-    (rb"ID3|\xff[\xf2\xf3\xfa\xfb]", "an MP3 file", CONVERT),
+    (rb"ID3|\xff[\xe2-\xe5\xf2-\xf5\xfa-\xfd]", "an MP3 file", CONVERT),
+    (rb"\xff[\xf0\xf1\xf8\xf9]|ADIF", "an AAC file", CONVERT),
     (rb"FORM....AIF[FC]", "an AIFF file", CONVERT),
-    (rb"....ftyp", "an MP4 or M4A file", CONVERT),
-    (rb"\x1aE\xdf\xa3", "a WebM file, as web browsers record", CONVERT),
+    (rb"caff", "a CAF file (Core Audio)", CONVERT),
+    (rb"....ftyp|\0...(moov|mdat|wide|free|skip)", "an MP4 or M4A file (or 3GP, MOV)", CONVERT),
+    (rb"#!AMR", "an AMR file", CONVERT),
+    (rb"0&\xb2\x75\x8e\x66\xcf\x11", "a Windows Media file (WMA)", CONVERT),
+    (rb"\x1aE\xdf\xa3", "a WebM file (or Matroska), as web browsers record", CONVERT),
+    (rb"NIST_1A", "a NIST SPHERE file", CONVERT),
     (rb"RIFX", "a big-endian WAV file (RIFX)", CONVERT),
     (rb"riff", "a Wave64 file", CONVERT),
+    (rb"BW64", "a BW64 file", CONVERT),
     (rb"\.snd", "an AU file", CONVERT),
-    (rb"PK\x03\x04|\x1f\x8b", "a compressed archive", "Unpack it first."),
+    (rb"MThd", "a MIDI file, which holds notes and no sound", CHECK_NAME),
+    (rb"\x89PNG|\xff\xd8\xff|GIF8|%PDF", "a picture or a document", CHECK_NAME),
+    (rb"\0\x05\x16\x07", "a companion file of macOS (AppleDouble)", "Take the file without ._"),
+    (rb"PK\x03\x04|\x1f\x8b|7z\xbc|Rar!|BZh|\xfd7z", "a compressed archive", "Unpack it first."),
     (rb"version https://git-lfs", "a Git LFS pointer", "Fetch what it points to: git lfs pull"),
-    (rb"(?i)\s*<(!doctype|html|\?xml)", "a web page", "Download the recording behind the link."),
+    (rb"(\xef\xbb\xbf)?\s*<[!?A-Za-z]", "a web page", "Download the recording behind the link."),
     (rb"\0+\Z", "a run of zero bytes", FETCH_AGAIN),
     (rb"[\t\r\n -~\x80-\xff]+\Z", "a text file", "Look inside: it may say what went wrong."),
 ]
 
 # The fields of the chunks that every reader needs: name, struct code, meaning.
-FMT_FIELDS = [
-    ("format code", "<H", "1 PCM, 3 float, 6 A-law, 7 mu-law"),
-    ("channels", "<H", "1 mono, 2 stereo"),
-    ("rate", "<I", "frames a second, in Hz"),
-    ("byte rate", "<I", "bytes a second: rate × block align"),
-    ("block align", "<H", "bytes a frame: channels × bytes a sample"),
-    ("bits per sample", "<H", "8, 16, 24 or 32; 64 for some float files"),
-    ("extension size", "<H", "how many bytes of this chunk follow"),
-    ("valid bits", "<H", "bits that carry the sample, of those that hold it"),
-    ("channel mask", "<I", "which loudspeakers, one bit each"),
-    ("sub-format", "16s", "begins with the real format code, if that says 65534"),
-]
-LAYOUTS = {
-    "fmt ": FMT_FIELDS,
+FIELDS = {
+    "fmt ": [
+        ("format code", "<H", "1 PCM, 3 float, 6 A-law, 7 mu-law"),
+        ("channels", "<H", "1 mono, 2 stereo"),
+        ("rate", "<I", "frames a second, in Hz"),
+        ("byte rate", "<I", "bytes a second: rate × block align"),
+        ("block align", "<H", "bytes a frame: channels × bytes a sample"),
+        ("bits per sample", "<H", "8, 16, 24 or 32; 64 for some float files"),
+        ("extension size", "<H", "how many bytes of this chunk follow"),
+        ("valid bits", "<H", "bits that carry the sample, of those that hold it"),
+        ("channel mask", "<I", "which loudspeakers, one bit each"),
+        ("sub-format", "16s", "begins with the real format code, if that says 65534"),
+    ],
     "fact": [("frames", "<I", "samples a channel")],
     "ds64": [
         ("RIFF size", "<Q", "bytes after byte 8"),
@@ -117,7 +136,7 @@ LAYOUTS = {
 
 
 class WavError(ValueError):
-    """A WAV file that cannot be read, said for the person in front of the screen.
+    """A WAV file that cannot be read: what is wrong, where, and what to do about it.
 
     Parameters
     ----------
@@ -130,25 +149,18 @@ class WavError(ValueError):
     remedy : str
         What to do about it, as a sentence.
 
-    Notes
-    -----
-    Taught in chapter 2, "Digital audio".
-
     Examples
     --------
     >>> print(WavError("7_theo_3.wav", "the file ends early", 1244, "Copy the file again."))
     7_theo_3.wav: the file ends early (byte 1,244). Copy the file again.
     """
 
-    def __init__(self, path, problem, byte, remedy):
+    def __init__(self, path: Name, problem: str, byte: int | None, remedy: str) -> None:
         super().__init__(path, problem, byte, remedy)  # as args, so that it can be pickled
-        self.path = path
-        self.problem = problem
-        self.byte = byte
-        self.remedy = remedy
+        self.path, self.problem, self.byte, self.remedy = self.args
 
-    def __str__(self):
-        """Say it as one line."""
+    def __str__(self) -> str:
+        """Return all of it as one line."""
         place = "" if self.byte is None else f" (byte {self.byte:,})"
         return f"{self.path}: {self.problem}{place}. {self.remedy}"
 
@@ -167,17 +179,6 @@ class Chunk:
         How many bytes it promises, after its name and size.
     meaning : str
         What such a chunk is for.
-
-    Notes
-    -----
-    Taught in chapter 2, "Digital audio".
-
-    Examples
-    --------
-    >>> Chunk("data", 36, 7, "the samples").start
-    44
-    >>> Chunk("data", 36, 7, "the samples").end
-    52
     """
 
     id: str
@@ -186,13 +187,13 @@ class Chunk:
     meaning: str
 
     @property
-    def start(self):
+    def start(self) -> int:
         """The byte at which its content begins."""
         return self.offset + 8
 
     @property
-    def end(self):
-        """The byte at which the next chunk begins: sizes are padded to even ones."""
+    def end(self) -> int:
+        """The byte at which the next chunk should begin: sizes are padded to even ones."""
         return self.start + self.size + self.size % 2
 
 
@@ -210,16 +211,9 @@ class WavFormat:
         Of the extensible format only.
     data_offset, data_size : int
         Where the samples begin, and how many bytes of them there are.
-
-    Notes
-    -----
-    Taught in chapter 2, "Digital audio".
-
-    Examples
-    --------
-    >>> wav = WavFormat(1, 1, 8000, 16000, 2, 16, None, None, None, 44, 8000)
-    >>> wav.name, wav.n_frames, wav.duration
-    ('PCM', 4000, 0.5)
+    unfinished : bool
+        Whether the program that wrote the file never filled in the size of the samples, so that
+        `check` counted them up to the end of the file.
     """
 
     code: int
@@ -233,38 +227,33 @@ class WavFormat:
     sub_format: int | None
     data_offset: int
     data_size: int
+    unfinished: bool = False
 
     @property
-    def codec(self):
+    def codec(self) -> int:
         """The number that says how samples are coded: the sub-format if there is one."""
         return self.code if self.sub_format is None else self.sub_format
 
     @property
-    def name(self):
+    def name(self) -> str:
         """The name of the codec."""
         return CODECS.get(self.codec, f"unknown codec 0x{self.codec:04X}")
 
     @property
-    def n_frames(self):
+    def n_frames(self) -> int | None:
         """How many frames there are; None in a compressed file, where only decoding tells."""
         if self.codec in (PCM, FLOAT, A_LAW, MU_LAW) and self.block_align:
             return self.data_size // self.block_align
         return None
 
     @property
-    def duration(self):
+    def duration(self) -> float | None:
         """Seconds; None where the number of frames is, or the rate is 0."""
         return self.n_frames / self.rate if self.rate and self.n_frames is not None else None
 
 
 class Field(NamedTuple):
-    """One row of the table that `describe` prints.
-
-    Examples
-    --------
-    >>> Field(24, 4, bytes.fromhex("401f0000"), "rate", 8000, "frames a second").value
-    8000
-    """
+    """One row of the table that `describe` prints."""
 
     offset: int
     size: int
@@ -274,7 +263,7 @@ class Field(NamedTuple):
     meaning: str
 
 
-def chunks(path):
+def chunks(path: Name) -> list[Chunk]:
     """List the chunks of a WAV file, in the order of the file.
 
     Unknown chunks are kept. What follows the samples and looks like no chunk is left out.
@@ -294,10 +283,6 @@ def chunks(path):
     WavError
         If this is no WAV file, or it ends before its samples.
 
-    Notes
-    -----
-    Taught in chapter 2, "Digital audio".
-
     Examples
     --------
     >>> import tempfile, soundfile
@@ -312,7 +297,7 @@ def chunks(path):
         return _walk(path, file)
 
 
-def wav_format(path):
+def wav_format(path: Name) -> WavFormat:
     """Read what the headers say about the samples.
 
     Parameters
@@ -330,10 +315,6 @@ def wav_format(path):
     WavError
         If this is no WAV file, or its ``fmt`` or ``data`` chunk is missing or out of order.
 
-    Notes
-    -----
-    Taught in chapter 2, "Digital audio".
-
     Examples
     --------
     >>> import tempfile, soundfile
@@ -347,11 +328,12 @@ def wav_format(path):
         return _format(path, file, *_fmt_and_data(path, _walk(path, file)))
 
 
-def check(path):
+def check(path: Name) -> WavFormat:
     """Raise an error for anything in the headers that keeps the samples from being trusted.
 
-    Two faults of real recorders are forgiven, since no sample is lost: a wrong size in the
-    first twelve bytes, and no padding at the end of the file.
+    Faults of real recorders are forgiven where no sample is lost: a wrong size in the first twelve
+    bytes, a chunk that is not padded to an even size, and a size of the samples that was never
+    filled in (0, 0x7FFFF000, 0xFFFFFFFF or the like): these samples reach to the end of the file.
 
     Parameters
     ----------
@@ -361,16 +343,12 @@ def check(path):
     Returns
     -------
     WavFormat
-        What the headers say, now known to be sound.
+        What the headers say, now known to be true, with the size of the samples that are there.
 
     Raises
     ------
     WavError
         The first fault found: what, at which byte, and what to do.
-
-    Notes
-    -----
-    Taught in chapter 2, "Digital audio".
 
     Examples
     --------
@@ -381,16 +359,66 @@ def check(path):
     digitlab.riff.WavError: ...: this is a folder. Name one file in it.
     """
     with _open(path) as file:
-        fmt, data = _fmt_and_data(path, _walk(path, file))
+        found = _walk(path, file)
+        fmt, data = _fmt_and_data(path, found)
         wav = _format(path, file, fmt, data)
-        available = os.fstat(file.fileno()).st_size - data.start
+        file_size = _size(file)
     _check_format(path, wav, fmt.start)
-    _check_data(path, wav, available)
+    if _is_unfinished(data, found[-1], file_size):
+        available = file_size - data.start
+        whole = available - available % (wav.block_align or 1)
+        wav = replace(wav, data_size=whole, unfinished=True)
+    _check_data(path, wav, file_size - data.start)
     return wav
 
 
-def fields(path):
-    """List every field of the headers, with where it is, what it holds and what it means.
+def plain_header(header: bytes) -> tuple[int, int] | None:
+    """Recognise the header of the plainest WAV files, many times faster than `check`.
+
+    Parameters
+    ----------
+    header : bytes
+        The first 44 bytes of a file.
+
+    Returns
+    -------
+    tuple of int, or None
+        The rate in Hz and the size of the samples in bytes, if this is a good header of 16-bit mono
+        PCM that ends where the samples begin. `check` accepts such a file if it is that long.
+    """
+    if len(header) < PLAIN_HEADER.size:
+        return None
+    found = PLAIN_HEADER.unpack(header)
+    riff_size, rate, size = found[1], found[6], found[11]
+    plain = (b"RIFF", riff_size, b"WAVEfmt ", 16, PCM, 1, rate, 2 * rate, 2, 16, b"data", size)
+    good = found == plain and 0 < rate <= MAX_RATE and size > 0 and size % 2 == 0
+    return (rate, size) if good else None
+
+
+def rebuilt(path: Name) -> bytes:
+    """Return the file as a strict reader wants it: the fmt and data chunks with true sizes.
+
+    Parameters
+    ----------
+    path : str or path-like
+        What `check` accepts.
+
+    Returns
+    -------
+    bytes
+        A WAV file for readers that rely on every size.
+    """
+    wav = check(path)
+    with _open(path) as file:
+        fmt, _ = _fmt_and_data(path, _walk(path, file))
+        coding = _bytes(file, fmt.start, fmt.size)
+        samples = _bytes(file, wav.data_offset, wav.data_size)
+    coding, samples = _packed(b"fmt ", coding), _packed(b"data", samples)
+    return _packed(b"RIFF", b"WAVE" + coding + samples)
+
+
+def fields(path: Name) -> list[Field]:
+    """List every field of the headers: where it is, what it holds and what it means.
 
     Parameters
     ----------
@@ -408,18 +436,9 @@ def fields(path):
     WavError
         If this is no WAV file, or it ends before its samples.
 
-    Notes
-    -----
-    Taught in chapter 2, "Digital audio".
-
-    Examples
+    See Also
     --------
-    >>> import tempfile, soundfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     soundfile.write(f"{folder}/click.wav", [0.0, 0.5], 8000)
-    ...     rows = fields(f"{folder}/click.wav")
-    >>> rows[0]
-    Field(offset=0, size=4, raw=b'RIFF', name='id', value='RIFF', meaning='a file of chunks')
+    describe : The same as text, with an example.
     """
     with _open(path) as file:
         found = _walk(path, file)
@@ -428,13 +447,14 @@ def fields(path):
             _field(file, 4, "size", "<I", "bytes after this field, in all chunks"),
             _field(file, 8, "form", "4s", "the chunks hold a sound"),
         ]
-        for chunk in found:
-            rows += _chunk_fields(file, chunk)
+        ends = [*(chunk.offset for chunk in found[1:]), _size(file)]
+        for chunk, end in zip(found, ends, strict=False):  # a cut file has no chunks
+            rows += _chunk_fields(file, chunk, min(chunk.end, end))
     return rows
 
 
-def describe(path):
-    """Tabulate every field of the headers as text.
+def describe(path: Name) -> str:
+    """Return `fields` as a text to print.
 
     Parameters
     ----------
@@ -447,25 +467,13 @@ def describe(path):
         One line a field: its first byte, its size in bytes, its first bytes in hexadecimal, its
         name, its value and its meaning.
 
-    Raises
-    ------
-    WavError
-        If this is no WAV file, or it ends before its samples.
-
-    Notes
-    -----
-    Taught in chapter 2, "Digital audio".
-
     Examples
     --------
     >>> import tempfile, soundfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     soundfile.write(f"{folder}/click.wav", [0.0, 0.5], 8000)
     ...     table = describe(f"{folder}/click.wav")
-    >>> for line in table.splitlines()[6:9]:
-    ...     print(line)
-        20      2  01 00          format code      1           1 PCM, 3 float, 6 A-law, 7 mu-law
-        22      2  01 00          channels         1           1 mono, 2 stereo
+    >>> print(table.splitlines()[8])
         24      4  40 1f 00 00    rate             8000        frames a second, in Hz
     """
     lines = [("byte", "size", "in hex", "field", "value", "meaning")]
@@ -476,9 +484,16 @@ def describe(path):
     return "\n".join("{:>6} {:>6}  {:13}  {:15}  {!s:10}  {}".format(*line) for line in lines)
 
 
-def _open(path):
+@contextmanager
+def _open(path: Name) -> Iterator[BinaryIO]:
+    """Open a file to read; whatever the disk reports becomes a WavError."""
     try:
-        return open(path, "rb")
+        mode = os.stat(path).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            problem = "this is no file but a pipe, a socket or a device"
+            raise WavError(path, problem, None, "Save the sound to a file first.")
+        with open(path, "rb") as file:
+            yield file
     except OSError as error:
         if os.path.isdir(path):
             problem, remedy = "this is a folder", "Name one file in it."
@@ -487,18 +502,21 @@ def _open(path):
         elif not os.path.exists(path):
             problem, remedy = "there is no such file", "Check the name and the folder."
         else:
-            problem, remedy = error.strerror, "Check the disk."
+            problem, remedy = error.strerror or str(error), "Try again, then check the disk."
         raise WavError(path, problem, None, remedy) from error
+
+
+def _size(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_size
 
 
 def _walk(path, file):
     """List the chunks of an open file."""
     _check_first_bytes(path, file.read(64))
-    file_size = os.fstat(file.fileno()).st_size
+    file_size = _size(file)
     found, data_size, position = [], UNKNOWN_SIZE, 12
     while position < file_size:
-        file.seek(position)
-        header = file.read(8)
+        header = _bytes(file, position, 8)
         if not re.fullmatch(rb"[ -~]{4}.{4}", header, re.DOTALL):
             if any(chunk.id == "data" for chunk in found):
                 break
@@ -512,25 +530,48 @@ def _walk(path, file):
         if name == "data" and size == UNKNOWN_SIZE:
             size = data_size
         found.append(Chunk(name, position, size, MEANINGS.get(name, "unknown; readers skip it")))
-        position = found[-1].end
+        position = _next(file, found[-1])
     return found
+
+
+def _next(file, chunk):
+    """Return where the next chunk begins: one byte early if the program wrote no padding."""
+    if chunk.size % 2 and chunk.end < _size(file):
+        near = _bytes(file, chunk.end - 1, 5).decode("latin-1")
+        early, due = near[:4], near[1:]
+        if (early in MEANINGS, early.isprintable()) > (due in MEANINGS, due.isprintable()):
+            return chunk.end - 1
+    return chunk.end
+
+
+def _is_unfinished(data, last, file_size):
+    """Tell whether a recorder left a placeholder for the size of its data chunk.
+
+    Placeholders are 0, if no other chunk follows, or lie just below 2 GiB, 4 GiB or 2**64 bytes.
+    """
+    available = file_size - data.start
+    if data.size == 0:
+        return available > 0 and (last == data or last.start + last.size > file_size)
+    return data.size > available and any(
+        0 <= limit - data.size <= PLACEHOLDERS for limit in (2**31, 2**32, 2**64)
+    )
 
 
 def _check_first_bytes(path, head):
     if not head:
-        raise WavError(path, "the file is empty", 0, FETCH_AGAIN)
+        raise WavError(path, "the file is empty", 0, RECORD_AGAIN)
     if head[:4] in (b"RIFF"[: len(head)], b"RF64"):
         if len(head) < 12:
-            raise WavError(path, "the file ends inside its header", len(head), FETCH_AGAIN)
+            raise WavError(path, "the file ends inside its header", len(head), RECORD_AGAIN)
         if head[8:12] != b"WAVE":
             problem = f"a RIFF file, yet not of the form WAVE but {head[8:12]!r}"
-            raise WavError(path, problem, 8, CONVERT)
+            raise WavError(path, problem, 8, CONVERT if head[8:11] == b"AVI" else CHECK_NAME)
         return
     for pattern, kind, remedy in IMPOSTORS:
         if re.match(pattern, head, re.DOTALL):
             raise WavError(path, f"this is no WAV file but {kind}", 0, remedy)
     problem = f"this is no WAV file: it begins with {head[:4]!r}, not with b'RIFF'"
-    raise WavError(path, problem, 0, "Check that it is the file you mean.")
+    raise WavError(path, problem, 0, CHECK_NAME)
 
 
 def _fmt_and_data(path, found):
@@ -546,15 +587,12 @@ def _fmt_and_data(path, found):
 
 
 def _format(path, file, fmt, data):
-    file.seek(fmt.start)
-    content = file.read(min(fmt.size, 40))
+    content = _bytes(file, fmt.start, min(fmt.size, 40))
     needed = 40 if content[:2] == b"\xfe\xff" else 16
     if len(content) < needed:
         problem = f"the fmt chunk holds {len(content)} bytes where it needs {needed}"
         raise WavError(path, problem, fmt.start, EXPORT_AGAIN)
-    extension = (None, None, None)
-    if needed == 40:
-        extension = struct.unpack_from("<HIH", content, 18)
+    extension = struct.unpack_from("<HIH", content, 18) if needed == 40 else (None,) * 3
     return WavFormat(*struct.unpack_from("<HHIIHH", content), *extension, data.start, data.size)
 
 
@@ -577,10 +615,7 @@ def _check_format(path, wav, start):
 def _check_data(path, wav, available):
     """Judge the data chunk, of whose bytes `available` are there."""
     if wav.data_size == 0:
-        raise WavError(path, "the file holds no samples", wav.data_offset, "Record it again.")
-    if wav.data_size == UNKNOWN_SIZE > available:
-        problem = "a stream whose size was never filled in: the data chunk says 0xFFFFFFFF"
-        raise WavError(path, problem, wav.data_offset - 4, CONVERT)
+        raise WavError(path, "the file holds no samples", wav.data_offset, RECORD_AGAIN)
     if wav.data_size > available:
         problem = f"the data chunk promises {wav.data_size:,} bytes and {available:,} are there"
         raise WavError(path, problem, wav.data_offset, FETCH_AGAIN)
@@ -589,23 +624,23 @@ def _check_data(path, wav, available):
             f"the data chunk's {wav.data_size:,} bytes are not a whole number of frames "
             f"of {wav.block_align:,} bytes"
         )
-        raise WavError(path, problem, wav.data_offset, FETCH_AGAIN)
+        raise WavError(path, problem, wav.data_offset, CONVERT)
 
 
-def _chunk_fields(file, chunk):
-    """Take apart what is there of a chunk, which may be less than it promises."""
+def _chunk_fields(file, chunk, whole):
+    """Take apart what is there of a chunk up to byte `whole`, which may be less than promised."""
     yield _field(file, chunk.offset, "id", "4s", chunk.meaning)
     yield _field(file, chunk.offset + 4, "size", "<I", "bytes in this chunk after this field")
-    file_size = os.fstat(file.fileno()).st_size
-    position, end = chunk.start, min(chunk.start + chunk.size, file_size)
-    for name, code, meaning in LAYOUTS.get(chunk.id, []):
+    position, end = chunk.start, min(chunk.start + chunk.size, _size(file))
+    for name, code, meaning in FIELDS.get(chunk.id, []):
         if position + struct.calcsize(code) <= end:
             yield _field(file, position, name, code, meaning)
             position += struct.calcsize(code)
     if position < end:
-        yield _content(file, position, end - position, "content", chunk.meaning)
-    if end < min(chunk.end, file_size):
-        yield _content(file, end, 1, "padding", "makes the size even")
+        raw = _bytes(file, position, min(end - position, 16))
+        yield Field(position, end - position, raw, "content", "", chunk.meaning)
+    if end < whole:
+        yield Field(end, 1, _bytes(file, end, 1), "padding", "", "makes the size even")
 
 
 def _field(file, offset, name, code, meaning):
@@ -616,8 +651,9 @@ def _field(file, offset, name, code, meaning):
     return Field(offset, len(raw), raw, name, value, meaning)
 
 
-def _content(file, offset, size, name, meaning):
-    return Field(offset, size, _bytes(file, offset, min(size, 16)), name, "", meaning)
+def _packed(name, content):
+    size = min(len(content), UNKNOWN_SIZE)
+    return struct.pack("<4sI", name, size) + content + b"\0" * (size % 2)
 
 
 def _bytes(file, offset, size):
