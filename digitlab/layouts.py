@@ -86,17 +86,12 @@ LAYOUTS = {
 
 
 def layout_of(sounds: Sequence[str]) -> str:
-    """Return the layout that most of the files of a folder have.
+    """Return the layout, a key of `LAYOUTS`, that most of the files of a folder have.
 
     Parameters
     ----------
     sounds : sequence of str
         From `sounds_in`.
-
-    Returns
-    -------
-    str
-        A key of `LAYOUTS`.
 
     Examples
     --------
@@ -121,17 +116,12 @@ def sounds_in(folder: Path, *, strict: bool = False) -> list[str]:
         Where to look.
     strict : bool
         Whether a folder that cannot be looked into, a link that leads nowhere, or a pipe or device
-        in place of a recording is an error or named in a warning.
+        in place of a recording is a CorpusError, or named in a warning.
 
     Returns
     -------
     list of str
         Their paths below it, sorted.
-
-    Raises
-    ------
-    CorpusError
-        If it is strict; the message names them.
     """
     root = os.path.realpath(folder)
     seen = {str(parent) for parent in Path(root).parents}
@@ -145,9 +135,9 @@ def sounds_in(folder: Path, *, strict: bool = False) -> list[str]:
             if stat.S_ISDIR(mode) and real not in seen:
                 seen.add(real)
                 _look_into(real, name, folders, others, found)
-            elif stat.S_ISREG(mode) and is_sound(name):
+            elif stat.S_ISREG(mode) and name.lower().endswith(SOUNDS):
                 found.setdefault(real, name)
-            elif not stat.S_ISDIR(mode) and is_sound(name):
+            elif not stat.S_ISDIR(mode) and name.lower().endswith(SOUNDS):
                 closed.append(f"{name}: a pipe, a socket or a device")
         except OSError as error:
             nowhere = error.errno in (errno.ENOENT, errno.ELOOP)
@@ -168,38 +158,17 @@ def _look_into(real: str, name: str, folders: deque, others: deque, found: dict)
                 folders.append(path)
             elif not entry.is_file(follow_symlinks=False):
                 others.append(path)
-            elif is_sound(path):
+            elif path.lower().endswith(SOUNDS):
                 found[entry.path] = path
 
 
-def is_sound(name: str) -> bool:
-    """Tell whether a file is called as sound files are.
-
-    Parameters
-    ----------
-    name : str
-        Of the file.
-
-    Returns
-    -------
-    bool
-        True for WAV and for other kinds.
-    """
-    return name.lower().endswith(SOUNDS)
-
-
 def is_hidden(name: str) -> bool:
-    """Tell whether a file or folder is passed over: hidden ones, and Speech Commands' noise.
+    """Tell whether a file or folder is passed over, by its own name.
 
     Parameters
     ----------
     name : str
-        Its own, without folders.
-
-    Returns
-    -------
-    bool
-        True if it is.
+        Without folders.
     """
     return name.startswith(".") or name == NOISE
 
@@ -249,12 +218,7 @@ def complain_of(heading: str, names: Sequence[str], remedy: str, *, strict: bool
     remedy : str
         What to do about it, as a sentence.
     strict : bool
-        Whether to raise.
-
-    Raises
-    ------
-    CorpusError
-        If there are names, and it is strict.
+        Whether to raise a CorpusError.
     """
     problem = f"{listed(heading, names)}\n{remedy}"
     if names and strict:
@@ -274,11 +238,6 @@ def listed(heading: str, lines: Sequence[str], most: int = 10) -> str:
         The others.
     most : int
         How many of them to show.
-
-    Returns
-    -------
-    str
-        One text.
 
     Examples
     --------

@@ -85,8 +85,8 @@ def split(
 
     Notes
     -----
-    Taught in chapter 7, "What a score means". Files with the same bytes count as copies;
-    ``"random"`` keeps them together.
+    Taught in chapter 7. Files with the same bytes count as copies; ``"random"`` keeps them
+    together.
 
     Examples
     --------
@@ -156,10 +156,6 @@ def three_way(
         As for :func:`split`; also, if `validation_size` is no share, or no speaker would be left
         for training.
 
-    Notes
-    -----
-    Taught in chapter 7, "What a score means".
-
     Examples
     --------
     >>> from digitlab import corpora
@@ -194,6 +190,8 @@ def check(
 ) -> None:
     """Refuse sets of clips that share a speaker, or copies of one clip, unless asked to.
 
+    Files with the same bytes are copies, whatever their names; so is a row in two sets.
+
     Parameters
     ----------
     corpus : Corpus
@@ -210,11 +208,6 @@ def check(
     ------
     ValueError
         If two sets share what is not allowed. The message names speakers or files.
-
-    Notes
-    -----
-    Taught in chapter 7, "What a score means". Files with the same bytes are copies, whatever their
-    names; so is a row that stands in two sets.
 
     Examples
     --------

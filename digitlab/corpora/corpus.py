@@ -1,6 +1,7 @@
 """A corpus: a table of recordings, and what is read and measured from them."""
 
 import hashlib
+import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from digitlab import audio, riff
-from digitlab.environment import sha256
+from digitlab.environment import printable, sha256
 from digitlab.layouts import NOISE, CorpusError, listed
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ FULL_SCALE = 32767 / 32768  # the highest level that 16 bits hold
 @dataclass(frozen=True)
 class Corpus:
     """Recordings of spoken words and what is known of them.
+
+    What reads recordings raises a CorpusError that names every file that cannot be used;
+    :meth:`readable` leaves those out. Taught in chapter 6.
 
     Attributes
     ----------
@@ -59,15 +63,15 @@ class Corpus:
         return len(self.table)
 
     @cached_property
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of each file, by its name in the corpus."""
+        return {name_of(path, self.folder): sha256(path) for path in self.table["path"]}
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 over the sorted lines ``name sha256`` of the corpus's files."""
         lines = "".join(f"{name} {self.hashes[name]}\n" for name in sorted(self.hashes))
         return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
-
-    @cached_property
-    def hashes(self) -> dict[str, str]:
-        """SHA-256 of each file, by its name in the corpus."""
-        return {name_of(path, self.folder): sha256(path) for path in self.table["path"]}
 
     @property
     def background_noise(self) -> list[Path]:
@@ -75,17 +79,12 @@ class Corpus:
         return sorted(self.folder.glob(f"{NOISE}/*.wav")) if self.folder else []
 
     def select(self, rows: Sequence[int] | Sequence[bool] | np.ndarray | pd.Series) -> "Corpus":
-        """Return a part of the corpus.
+        """Return a part of the corpus, its rows numbered from 0.
 
         Parameters
         ----------
         rows : sequence of int or of bool
             Row numbers in the order wanted, or a mask with an entry for each clip.
-
-        Returns
-        -------
-        Corpus
-            Its rows are numbered from 0.
 
         Examples
         --------
@@ -99,7 +98,7 @@ class Corpus:
         return replace(self, table=self.table.iloc[rows].reset_index(drop=True))
 
     def at_scale(self, scale: str) -> "Corpus":
-        """Return the share of the corpus that a scale works on.
+        """Return the share of the corpus that a scale works on, in the same order.
 
         Parameters
         ----------
@@ -107,17 +106,6 @@ class Corpus:
             ``"smoke"``: takes 0, 10, 20 and so on of each speaker, or the first there is, and no
             more than some 300 clips, spread over all classes and many speakers; ``"laptop"`` and
             ``"full"``: all of it.
-
-        Returns
-        -------
-        Corpus
-            The smaller corpus, in the same order.
-
-        Examples
-        --------
-        >>> from digitlab import corpora
-        >>> len(corpora.load("voices").at_scale("smoke"))
-        240
         """
         if scale != "smoke":
             return self
@@ -128,28 +116,12 @@ class Corpus:
         return self.select(_thinned(rows, self.table["label"].to_numpy()[rows], most))
 
     def read(self, row: int) -> np.ndarray:
-        """Read one clip as it is.
+        """Read one clip as it is: float32 samples, shape (n_samples,), whose full scale is 1.
 
         Parameters
         ----------
         row : int
             Row of the table.
-
-        Returns
-        -------
-        ndarray of float32, shape (n_samples,)
-            At the corpus's rate; full scale is 1.
-
-        Raises
-        ------
-        WavError
-            If the file cannot be read, or has another rate or more than one channel.
-
-        Examples
-        --------
-        >>> from digitlab import corpora
-        >>> corpora.load("voices").read(0).dtype
-        dtype('float32')
         """
         return self._read(self.table["path"].iloc[row])
 
@@ -178,19 +150,15 @@ class Corpus:
         Returns
         -------
         array of shape (n_clips, n_samples), float32
-            In the table's order.
+            In the table's order. Where it is too large for the memory, read part after part:
+            ``corpus.select(range(1000)).waveforms()``.
 
         Raises
         ------
         CorpusError
-            If files cannot be used; it names them. :meth:`readable` leaves them out.
+            If files cannot be used; it names them.
         ValueError
             If `align` is neither.
-
-        Notes
-        -----
-        Taught in chapter 6. Takes the memory of the array and of one clip. Where the array itself
-        is too large, read part after part: ``corpus.select(range(1000)).waveforms()``.
 
         Examples
         --------
@@ -207,50 +175,11 @@ class Corpus:
         return waveforms
 
     def recordings(self) -> list[np.ndarray]:
-        """Read every clip as it is, each of its own length.
-
-        Returns
-        -------
-        list of ndarray of float32, shape (n_samples,)
-            In the table's order, at the corpus's rate; full scale is 1.
-
-        Raises
-        ------
-        CorpusError
-            If files cannot be used; it names them. :meth:`readable` leaves them out.
-
-        Examples
-        --------
-        >>> from digitlab import corpora
-        >>> clips = corpora.load("voices").at_scale("smoke").recordings()
-        >>> len(clips), len({len(clip) for clip in clips}) > 1
-        (240, True)
-        """
+        """Read every clip as :meth:`read` does, each of its own length, in the table's order."""
         return [samples for _, samples in self._each(self._read)]
 
     def durations(self) -> np.ndarray:
-        """Return how long each clip is, from the headers alone.
-
-        Returns
-        -------
-        array of shape (n_clips,)
-            In seconds.
-
-        Raises
-        ------
-        CorpusError
-            If files cannot be used; it names them.
-
-        Notes
-        -----
-        Taught in chapter 6.
-
-        Examples
-        --------
-        >>> from digitlab import corpora
-        >>> bool((corpora.load("voices").durations() > 0.1).all())
-        True
-        """
+        """Return how long each clip is, in seconds, from the headers alone: shape (n_clips,)."""
         return np.array([seconds for _, seconds in self._each(self._duration)])
 
     def measure(self, *, silence_db: float = -40) -> pd.DataFrame:
@@ -268,21 +197,6 @@ class Corpus:
             scale is 0 and silence is minus infinity; ``clipped``, the share of samples at full
             scale; ``silent_start_s`` and ``silent_end_s``, both as long as the clip if it is
             nothing but zeros.
-
-        Raises
-        ------
-        CorpusError
-            If files cannot be used; it names them.
-
-        Notes
-        -----
-        Taught in chapter 6. One pass, one clip in memory at a time.
-
-        Examples
-        --------
-        >>> from digitlab import corpora
-        >>> corpora.load("voices").at_scale("smoke").measure().columns.tolist()
-        ['seconds', 'peak_db', 'rms_db', 'clipped', 'silent_start_s', 'silent_end_s']
         """
         quiet = 10 ** (silence_db / 20)
         return pd.DataFrame(
@@ -291,26 +205,13 @@ class Corpus:
         )
 
     def duplicates(self) -> list[list[int]]:
-        """Find recordings that are there twice, byte for byte.
+        """Return the rows of each recording that is there more than once, byte for byte.
 
-        Returns
-        -------
-        list of list of int
-            Rows of the table, a list for each recording that has copies.
-
-        Notes
-        -----
-        Taught in chapter 7: a copy must not be in both the training and the test set. AudioMNIST
-        has two: speaker 36 lacked takes 20 and 29 of the three, and got copies of 19 and 28.
-
-        Examples
-        --------
-        >>> from digitlab import corpora
-        >>> corpora.load("voices").duplicates()
-        []
+        AudioMNIST has two: speaker 36 lacked takes 20 and 29 of the three, and got copies of 19
+        and 28. A copy must not be in both the training and the test set (chapter 7).
         """
         paths = self.table["path"].tolist()
-        sizes = [path.stat().st_size if path.exists() else 0 for path in paths]
+        sizes = [path.stat().st_size if os.access(path, os.R_OK) else 0 for path in paths]
         shared = {size for size, n_files in Counter(sizes).items() if size and n_files > 1}
         found = {}
         for row, path in enumerate(paths):
@@ -319,30 +220,18 @@ class Corpus:
         return [rows for rows in found.values() if len(rows) > 1]
 
     def readable(self) -> "Corpus":
-        """Return the corpus without the files that cannot be read; a warning names each of them.
-
-        Returns
-        -------
-        Corpus
-            The same clips in the same order, less the bad ones.
-
-        Examples
-        --------
-        >>> from digitlab import corpora
-        >>> len(corpora.load("voices").at_scale("smoke").readable())
-        240
-        """
+        """Return the corpus without the files that cannot be read; a warning names each of them."""
         good = np.ones(len(self), bool)
         for row, path in enumerate(self.table["path"]):
             try:
                 self._read(path)
             except audio.WavError as error:
                 good[row] = False
-                warnings.warn(f"left out: {error}", stacklevel=2)
+                warnings.warn(printable(f"left out: {error}"), stacklevel=2)
         return self.select(good)
 
     def caption(self, row: int, words: str = "") -> str:
-        """Return a caption for one clip: speaker, corpus and licence.
+        """Return a caption for one clip: speaker, take, corpus and licence.
 
         Parameters
         ----------
@@ -350,11 +239,6 @@ class Corpus:
             Row of the table.
         words : str
             What to listen for; stands first.
-
-        Returns
-        -------
-        str
-            Such as "A zero. anna, take 0; built-in voices (synthesised)."
 
         Examples
         --------
@@ -367,7 +251,7 @@ class Corpus:
         return f"{words} {clip.speaker}, take {clip['take']}; {self.title}{licence}.".strip()
 
     def player(self, row: int, words: str = "") -> "HTML":
-        """Return a player for one clip, captioned with speaker, corpus and licence.
+        """Return a player for one clip, with its caption.
 
         Parameters
         ----------
@@ -375,17 +259,6 @@ class Corpus:
             Row of the table.
         words : str
             What to listen for; stands first in the caption.
-
-        Returns
-        -------
-        IPython.display.HTML
-            The player.
-
-        Examples
-        --------
-        >>> from digitlab import corpora
-        >>> corpora.load("voices").player(0, "A zero.")  # doctest: +ELLIPSIS
-        <IPython.core.display.HTML object>
         """
         return audio.player(self.read(row), self.rate, self.caption(row, words))
 
@@ -440,12 +313,7 @@ def name_of(path: Path, folder: Path | None) -> str:
     path : pathlib.Path
         Of the recording.
     folder : pathlib.Path or None
-        Of the corpus.
-
-    Returns
-    -------
-    str
-        Its path below the folder, or its name where there is none.
+        Of the corpus; where there is none, only the file's name is returned.
     """
     return path.relative_to(folder).as_posix() if folder else path.name
 

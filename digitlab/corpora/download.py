@@ -50,12 +50,8 @@ def download(url: str, file: Path) -> None:
     url : str
         Where it is.
     file : pathlib.Path
-        Where it goes; a first part of it may be there.
-
-    Raises
-    ------
-    OSError
-        If it cannot be had, or breaks off: what has arrived stays for the next attempt.
+        Where it goes; a first part of it may be there. After an OSError, what has arrived stays
+        for the next attempt.
     """
     here = file.stat().st_size if file.exists() else 0
     ask = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={here}-"} if here else {})
@@ -80,7 +76,7 @@ def download(url: str, file: Path) -> None:
 
 
 def unpack(archive: Path, folder: Path, n_files: int | None = None) -> None:
-    """Unpack a tar archive, with a progress bar.
+    """Unpack a tar archive; raise one of `DAMAGED` if that cannot be done safely.
 
     Parameters
     ----------
@@ -89,12 +85,7 @@ def unpack(archive: Path, folder: Path, n_files: int | None = None) -> None:
     folder : pathlib.Path
         Where to.
     n_files : int, optional
-        About how many files it holds.
-
-    Raises
-    ------
-    EOFError, gzip.BadGzipFile, lzma.LZMAError, tarfile.TarError, zlib.error
-        If it is damaged, or would write outside `folder`.
+        About how many files it holds, for the progress bar.
     """
     with tarfile.open(archive) as packed, tqdm(None, "Unpacking", n_files, unit="file") as bar:
         for member in packed:
@@ -121,17 +112,12 @@ def need_space(folder: Path, size_mb: float) -> None:
 
 
 def reason(error: BaseException) -> str:
-    """Say why something was not downloaded, and what to do.
+    """Say in a line why something was not downloaded, and what to do.
 
     Parameters
     ----------
     error : Exception
         What was raised.
-
-    Returns
-    -------
-    str
-        One line.
     """
     if isinstance(error, failed.HTTPError) and error.response is not None:
         code = error.response.status_code

@@ -96,11 +96,6 @@ def cached(name: str) -> Path:
     ----------
     name : str
         A key of `SOURCES`.
-
-    Returns
-    -------
-    pathlib.Path
-        The folder of its recordings, which may not be there.
     """
     source = SOURCES[name]
     folder = source.folder

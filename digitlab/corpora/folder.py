@@ -46,17 +46,7 @@ def read_source(name: str, folder: Path, sounds: Sequence[str], *, strict: bool)
     sounds : sequence of str
         From `layouts.sounds_in`.
     strict : bool
-        Whether what does not fit is an error or left out with a warning.
-
-    Returns
-    -------
-    Corpus
-        Whole, or, if it is large, a part of it.
-
-    Raises
-    ------
-    CorpusError
-        If something does not fit; it names the files.
+        Whether what does not fit is a CorpusError, or left out with a warning.
     """
     source = SOURCES[name]
     table, classes = _table(folder, sounds, source.layout, source.classes, strict=strict)
@@ -67,24 +57,14 @@ def read_source(name: str, folder: Path, sounds: Sequence[str], *, strict: bool)
 
 
 def read_own(folder: Path, *, strict: bool) -> Corpus:
-    """Read a folder of somebody's own recordings, in whatever layout it has.
+    """Read a folder of somebody's own recordings, in whatever layout and at whatever rate.
 
     Parameters
     ----------
     folder : pathlib.Path
         Where they lie.
     strict : bool
-        Whether what does not fit is an error or left out with a warning.
-
-    Returns
-    -------
-    Corpus
-        At the rate that most of them have.
-
-    Raises
-    ------
-    CorpusError
-        If there is none, or something does not fit; it names the files.
+        Whether what does not fit is a CorpusError, or left out with a warning.
     """
     folder = Path(os.path.realpath(folder))
     if (folder / "recordings").is_dir():
@@ -114,7 +94,7 @@ def read_own(folder: Path, *, strict: bool) -> Corpus:
 
 
 def verify_folder(name: str, folder: Path) -> str:
-    """Check every file of a whole corpus against what it must hold.
+    """Return the digest of a corpus, or raise a CorpusError that names what is wrong with it.
 
     Parameters
     ----------
@@ -122,16 +102,6 @@ def verify_folder(name: str, folder: Path) -> str:
         A key of `SOURCES`.
     folder : pathlib.Path
         Where its recordings lie.
-
-    Returns
-    -------
-    str
-        The corpus's digest.
-
-    Raises
-    ------
-    CorpusError
-        If files are missing, too many, or not what was published; it names them.
     """
     source = SOURCES[name]
     corpus = read_source(name, folder, sounds_in(folder, strict=True), strict=True)

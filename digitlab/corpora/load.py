@@ -95,11 +95,6 @@ def find(name: str) -> Path | None:
     name : str
         A key of ``SOURCES``.
 
-    Returns
-    -------
-    pathlib.Path or None
-        The folder with the WAV files, or with the folders that hold them.
-
     Raises
     ------
     CorpusError
@@ -115,17 +110,12 @@ def find(name: str) -> Path | None:
 
 
 def verify(name: str) -> str:
-    """Check every file of a corpus on disk against what it must hold.
+    """Check every file of a corpus on disk against what it must hold; return its digest.
 
     Parameters
     ----------
     name : str
         A key of ``SOURCES``.
-
-    Returns
-    -------
-    str
-        The corpus's digest.
 
     Raises
     ------
@@ -146,6 +136,9 @@ def verify(name: str) -> str:
 def example(name: str, digit: int) -> tuple[np.ndarray, int, str]:
     """Return one clip of a digit from a corpus on disk, or else from the built-in voices.
 
+    For chapters 2 to 4, where one clip at a higher rate than 8 kHz is enough: only the files of
+    that digit are looked at.
+
     Parameters
     ----------
     name : str
@@ -161,16 +154,6 @@ def example(name: str, digit: int) -> tuple[np.ndarray, int, str]:
         In Hz: the corpus's own, also where the built-in voices stand in.
     caption : str
         Who speaks, from which corpus, under which licence.
-
-    Raises
-    ------
-    WavError
-        If the recording cannot be read.
-
-    Notes
-    -----
-    Used in chapters 2 to 4, where one clip at a higher rate than 8 kHz is enough. Only the files
-    of that digit are looked at.
 
     Examples
     --------
