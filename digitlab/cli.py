@@ -216,7 +216,7 @@ def predict(model, files, as_json) -> None:
 def doctor() -> None:
     """Check Python, libraries, GPU, corpora and disk; exit with 1 where something is wrong."""
     from digitlab import evaluation
-    from digitlab.environment import cache_folder
+    from digitlab.environment import made_cache_folder
 
     problems = []
     for library, version in evaluation.versions().items():
@@ -240,12 +240,14 @@ def doctor() -> None:
         corpora.scale_from_environment()
     except ValueError as error:
         problems.append(str(error))
-    free_gb = shutil.disk_usage(cache_folder()).free / 1e9
-    click.echo(f"{'cache':22} {cache_folder()}, {free_gb:.1f} GB free")
-    if not os.access(cache_folder(), os.W_OK):
-        problems.append(f"the cache {cache_folder()} cannot be written: set DIGITLAB_CACHE")
-    if free_gb < 1:
-        problems.append(f"less than 1 GB is free at {cache_folder()}")
+    try:
+        cache = made_cache_folder()
+        free_gb = shutil.disk_usage(cache).free / 1e9
+        click.echo(f"{'cache':22} {cache}, {free_gb:.1f} GB free")
+        if free_gb < 1:
+            problems.append(f"less than 1 GB is free at {cache}")
+    except OSError as error:
+        problems.append(str(error))
     for problem in problems:
         click.secho(problem, fg="red", err=True)
     sys.exit(1 if problems else 0)

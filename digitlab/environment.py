@@ -80,7 +80,7 @@ def made_cache_folder(folder: Path | None = None) -> Path:
         refuse_unwritable(folder / "probe")
     except OSError as error:
         raise OSError(
-            f"the cache {folder} cannot be written ({_why(error)}): "
+            f"the cache {folder} cannot be written ({_why(error).partition(';')[0]}): "
             "set DIGITLAB_CACHE to another folder"
         ) from error
     return folder

@@ -369,9 +369,9 @@ def _contents(table: pd.DataFrame) -> np.ndarray:
 def _content(path: Path) -> str:
     try:
         status = Path(path).stat()
+        return _sha256(path, status.st_size, status.st_mtime_ns)
     except OSError:
-        return str(path)  # not there (any more): a file like no other
-    return _sha256(path, status.st_size, status.st_mtime_ns)
+        return str(path)  # it cannot be read (any more): a file like no other
 
 
 @cache

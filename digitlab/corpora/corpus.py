@@ -65,7 +65,10 @@ class Corpus:
     @cached_property
     def hashes(self) -> dict[str, str]:
         """SHA-256 of each file, by its name in the corpus."""
-        return {name_of(path, self.folder): sha256(path) for path in self.table["path"]}
+        try:
+            return {name_of(path, self.folder): sha256(path) for path in self.table["path"]}
+        except OSError as error:
+            raise CorpusError(f"{error.filename} cannot be read: {error.strerror}") from error
 
     @cached_property
     def digest(self) -> str:

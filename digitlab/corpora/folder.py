@@ -67,9 +67,9 @@ def read_own(folder: Path, *, strict: bool) -> Corpus:
         Whether what does not fit is a CorpusError, or left out with a warning.
     """
     folder = Path(os.path.realpath(folder))
-    if (folder / "recordings").is_dir():
+    if os.path.isdir(folder / "recordings"):
         folder = folder / "recordings"
-    elif (folder / "data" / METADATA).is_file():
+    elif os.path.isfile(folder / "data" / METADATA):
         folder = folder / "data"
     sounds = sounds_in(folder, strict=strict)
     if not any(sound.lower().endswith(WAV) for sound in sounds):
@@ -166,13 +166,13 @@ def _table(
 
 def _idle(folder: Path, sounds: Sequence[str]) -> list[str]:
     """List the folders in a folder that no recording lies in, but for links to what is read."""
-    idle = {path.name for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name)}
-    idle -= {sound.partition("/")[0] for sound in sounds}
-    inside, root = {}, Path(os.path.realpath(folder))
-    for name in idle:
-        real = Path(os.path.realpath(folder / name))
-        inside[name] = real.is_relative_to(root) or root.is_relative_to(real)
-    return sorted(name for name in idle if not (inside[name] and (folder / name).is_symlink()))
+    idle, root = [], Path(os.path.realpath(folder))
+    for name in sorted(set(os.listdir(folder)) - {sound.partition("/")[0] for sound in sounds}):
+        real = Path(os.path.realpath(root / name))
+        is_seen = real.is_relative_to(root) or root.is_relative_to(real)
+        if os.path.isdir(real) and not is_hidden(name) and (real == root / name or not is_seen):
+            idle.append(name)
+    return idle
 
 
 def _with_more(table: pd.DataFrame, folder: Path, layout: str) -> pd.DataFrame:

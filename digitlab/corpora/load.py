@@ -173,7 +173,7 @@ def example(name: str, digit: int) -> tuple[np.ndarray, int, str]:
 
 
 def _load_own(folder: Path, at_least: int, strict: bool) -> Corpus:
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise CorpusError(
             f"{folder} is neither a folder nor a corpus: the corpora are {', '.join(SOURCES)}"
         )
