@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from digitlab import corpora
-from digitlab.environment import cache_folder
+from digitlab.environment import made_cache_folder
 
 ROUNDS = 9
 N_SAMPLES = 8192
@@ -108,7 +108,7 @@ def write_audiomnist(folder: Path) -> None:
 def main() -> None:
     # A new process starts with the peak of the one it springs from, so this one stays small.
     subprocess.run([sys.executable, __file__, "speed"], check=True)
-    with tempfile.TemporaryDirectory(dir=cache_folder()) as data:
+    with tempfile.TemporaryDirectory(dir=made_cache_folder()) as data:
         write_audiomnist(Path(data, "audiomnist", "data"))
         print("\n30,000 files at 48 kHz", flush=True)
         environment = os.environ | {"DIGITLAB_DATA": data}

@@ -257,9 +257,8 @@ def doctor() -> None:
 
 def _check_cache() -> None:
     """Print where the cache is; raise what is wrong with it."""
-    folder = environment.cache_folder()
-    environment.refuse_unwritable(folder / "probe")
-    free_gb = shutil.disk_usage(environment.existing_folder(folder)).free / 1e9
+    folder = environment.made_cache_folder()
+    free_gb = shutil.disk_usage(folder).free / 1e9
     _echo(f"{'cache':22} {folder}, {free_gb:.1f} GB free")
     if free_gb < 1:
         raise OSError(f"less than 1 GB is free at {folder}: make room, or set DIGITLAB_CACHE")

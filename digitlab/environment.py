@@ -1,53 +1,104 @@
-"""What the machine gives: folders that can be written, libraries, devices, how much work to do."""
+"""What the machine gives: folders and files, libraries, devices, how much work to do."""
 
+import errno
+import hashlib
 import importlib
 import os
-import uuid
+import shutil
+import sys
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import BinaryIO
+from typing import IO, Any
+from uuid import uuid4
 
 import platformdirs
 
 SCALES = ("smoke", "laptop", "full")
+FRAMEWORKS = ("torch", "keras")
+PRECISIONS = ("32-true", "bf16-mixed")
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+PROBE = bytes(1 << 20)  # what a place must have room for
+WHY = {
+    errno.ENOENT: "there is no such folder; make it first",
+    errno.ENOTDIR: "what should be its folder is a file",
+    errno.EISDIR: "it is a folder; give the name of a file",
+    errno.ENAMETOOLONG: "its name is too long",
+    errno.EROFS: "the disk is read-only; choose another place",
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "you may not write there; choose another place"),
+    **dict.fromkeys(FULL, "the disk is full; make room"),
+}
 
 
 def cache_folder() -> Path:
-    """Return the folder of downloads and computed features, made if it is missing.
+    """Return the folder of downloads and computed features, which may not be there yet.
 
-    It is ``$DIGITLAB_CACHE`` if that is set, else the user's cache folder.
+    It is ``$DIGITLAB_CACHE`` if that is set, else the user's cache folder. It is made when
+    something is first written into it.
 
     Returns
     -------
     pathlib.Path
-        An existing folder.
+        An absolute path.
+
+    Raises
+    ------
+    NotADirectoryError
+        If there is a file in its place, or nobody knows where ``~`` is.
 
     Examples
     --------
-    >>> cache_folder().is_dir()
+    >>> cache_folder().is_absolute()
     True
     """
-    folder = Path(os.environ.get("DIGITLAB_CACHE") or platformdirs.user_cache_path("digitlab"))
-    folder.mkdir(parents=True, exist_ok=True)
+    named = os.environ.get("DIGITLAB_CACHE") or platformdirs.user_cache_dir("digitlab")
+    folder = os.path.expanduser(named)
+    if folder.startswith("~") or (os.path.lexists(folder) and not os.path.isdir(folder)):
+        raise NotADirectoryError(
+            f"{named} cannot be the cache, it is no folder: set DIGITLAB_CACHE to a folder"
+        )
+    return Path(os.path.abspath(folder))
+
+
+def made_cache_folder(folder: Path | None = None) -> Path:
+    """Return the cache folder, made if it is missing.
+
+    Parameters
+    ----------
+    folder : pathlib.Path, optional
+        By default that of :func:`cache_folder`.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; the message names ``DIGITLAB_CACHE``.
+    """
+    folder = folder or cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        refuse_unwritable(folder / "probe")
+    except OSError as error:
+        raise OSError(
+            f"the cache {folder} cannot be written ({_why(error).partition(';')[0]}): "
+            "set DIGITLAB_CACHE to another folder"
+        ) from error
     return folder
 
 
 def kept_on_disk(function: Callable, folder: Path | None = None) -> Callable:
     """Return the function with its results kept on disk, under the content of its arguments.
 
+    Where the cache cannot be written, a warning says so once and nothing is kept.
+
     Parameters
     ----------
     function : callable
-        Of arrays, numbers and words, to arrays.
+        Of arrays, numbers and words, to arrays. It gets a method ``check_call_in_cache``.
     folder : pathlib.Path, optional
         By default the cache folder, as it is named now.
-
-    Returns
-    -------
-    callable
-        With a method ``check_call_in_cache``.
 
     Examples
     --------
@@ -57,19 +108,148 @@ def kept_on_disk(function: Callable, folder: Path | None = None) -> Callable:
     """
     import joblib
 
-    return joblib.Memory(folder or cache_folder(), verbose=0).cache(function)
+    folder = folder or cache_folder()
+    try:
+        return joblib.Memory(made_cache_folder(folder), verbose=0).cache(function)
+    except OSError as error:
+        _warn_once(f"what is computed is not kept for the next time: {error}")
+        return joblib.Memory(None).cache(function)
+
+
+@cache
+def _warn_once(message: str) -> None:
+    warnings.warn(message, stacklevel=3)
 
 
 @contextmanager
-def replacing(file: Path) -> Iterator[BinaryIO]:
-    """Write a file beside its place, and put it there once it is whole."""
-    part = file.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        with part.open("wb") as out:
+def replacing(file: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
+    """Write a file beside its place, and move it there once it is whole.
+
+    If anything goes wrong, what was there before stays as it was and nothing is left beside it.
+    Links are followed; a device or a pipe is written directly.
+
+    Parameters
+    ----------
+    file : str or path
+        Where the file is to be.
+    mode : {"wb", "w"}
+        Bytes, or text in UTF-8 with line ends as they are given.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; the message says why and what to do.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with replacing(Path(folder, "answer.txt"), "w") as out:
+    ...         out.write("seven")
+    5
+    """
+    if _is_special(file):
+        with open(file, mode) as out:
             yield out
+        return
+    file = Path(os.path.realpath(file))
+    with _part_of(file, mode) as (part, out):
+        yield out
+        out.close()
+        if file.exists():
+            shutil.copymode(file, part)
         os.replace(part, file)
+
+
+def refuse_unwritable(file: str | os.PathLike) -> None:
+    """Raise an error if a file could not be written, before time is spent on its contents.
+
+    Parameters
+    ----------
+    file : str or path
+        Where it is to be. Nothing is changed there.
+
+    Raises
+    ------
+    OSError
+        If there is no such folder, no right or no room, or the name is that of a folder; the
+        message says which and what to do.
+
+    Examples
+    --------
+    >>> refuse_unwritable("no such folder/k2.npz")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    FileNotFoundError: ...k2.npz cannot be written: there is no such folder; make it first
+    """
+    if not _is_special(file):
+        with _part_of(Path(os.path.realpath(file)), "wb") as (_, out):
+            out.write(PROBE)
+
+
+def _is_special(file: str | os.PathLike) -> bool:
+    return os.path.exists(file) and not (os.path.isfile(file) or os.path.isdir(file))
+
+
+@contextmanager
+def _part_of(file: Path, mode: str) -> Iterator[tuple[Path, IO]]:
+    """Open a new file beside `file`, and remove it in the end if it is still there."""
+    part = file.with_name(f".{uuid4().hex}.part")
+    text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    try:
+        problem = errno.EISDIR if os.path.isdir(file) else 0
+        if os.path.lexists(file) and not os.access(file, os.W_OK):
+            problem = problem or errno.EACCES
+        if problem:
+            raise OSError(problem, os.strerror(problem), str(file))
+        with suppress(FileNotFoundError):
+            os.lstat(file)  # refuses a name that is too long
+        with open(part, mode.replace("w", "x"), **text) as out:
+            yield part, out
+    except OSError as error:
+        is_full = error.filename is None and error.errno in FULL
+        if not is_full and str(error.filename) not in (str(part), str(file)):
+            raise  # it is about another file
+        plain = type(error)(f"{file} cannot be written: {_why(error)}")
+        plain.errno = error.errno
+        raise plain from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
+
+
+def _why(error: OSError) -> str:
+    return WHY.get(error.errno) or error.strerror or str(error)
+
+
+def sha256(file: Path) -> str:
+    """Return the SHA-256 of a file, 64 hexadecimal digits.
+
+    Parameters
+    ----------
+    file : pathlib.Path
+        Of any size.
+    """
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def printable(text: object, encoding: str | None = None) -> str:
+    r"""Return a text with backslashes in place of what cannot be printed.
+
+    Parameters
+    ----------
+    text : object
+        What to print, such as a path or an error.
+    encoding : str, optional
+        By default that of standard output.
+
+    Examples
+    --------
+    >>> print(printable("七.wav", "latin-1"))
+    七.wav
+    """
+    encoding = encoding or getattr(sys.stdout, "encoding", None) or "utf-8"
+    return str(text).encode(encoding, "backslashreplace").decode(encoding)
 
 
 def require(module: str, extra: str) -> ModuleType:

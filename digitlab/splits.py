@@ -1,4 +1,4 @@
-"""Which clips are learned from, and which are asked about afterwards.
+"""Divide a corpus into training, validation and test clips.
 
 A split that puts one speaker, or copies of one clip, on both sides makes a score look better than
 it is. :func:`check` refuses it unless told otherwise, and every split here goes through it.
@@ -8,6 +8,7 @@ Chapter 7 shows what each kind is worth.
 from collections.abc import Collection, Iterator
 from functools import cache
 from itertools import combinations
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from sklearn.model_selection import (
 )
 
 from digitlab.corpora import Corpus
-from digitlab.corpora.download import sha256
+from digitlab.environment import printable, sha256
 
 SHARED = {  # what each kind of split is known, and meant, to have on both sides
     "official": ("speakers",),
@@ -57,8 +58,8 @@ def split(
         ``"official"``: the corpus's own, from the column ``split`` of its table, whose validation
         clips are left to :func:`three_way`; without one, as the Free Spoken Digit Dataset has it,
         takes 0 to 4 of everything are the test set.
-        ``"random"``: drawn by lot, each class alike. Both may share speakers.
-        ``"speaker"``: nobody is in both sets, one speaker left out in turn, or, of more than six
+        ``"random"``: drawn at random, each class alike. Both may share speakers.
+        ``"speaker"``: no speaker is in both sets, one is left out in turn, or, of more than six
         speakers, a fifth of them. ``"leave-one-speaker-out"``: one in turn, however many.
     test_size : float or int
         For ``"random"``: the share of the clips that is the test set, or their number.
@@ -75,7 +76,7 @@ def split(
     Raises
     ------
     ValueError
-        If the kind is unknown, if nothing is left to learn from or to test on, or if copies of one
+        If the kind is unknown, if there are too few clips or speakers for it, or if copies of one
         clip stand on both sides.
 
     See Also
@@ -84,8 +85,8 @@ def split(
 
     Notes
     -----
-    Taught in chapter 7, "What a score means". Files with the same bytes count as copies;
-    ``"random"`` keeps them together.
+    Taught in chapter 7. Files with the same bytes count as copies; ``"random"`` keeps them
+    together.
 
     Examples
     --------
@@ -98,13 +99,15 @@ def split(
     ...     check(corpus, train, test)
     """
     table = corpus.table
+    if table.empty:
+        raise ValueError(f"{corpus.name} holds no clips: there is nothing to divide")
     if kind not in SPLITS:
         raise ValueError(f"there is no split {kind!r}; there are {', '.join(SPLITS)}")
     if kind == "official":
         side = _official_sides(table)
         folds = [(np.flatnonzero(side == "training"), np.flatnonzero(side == "testing"))]
     elif kind == "random":
-        folds = [_draw(table, test_size, seed)]
+        folds = [_draw(corpus, np.arange(len(table)), test_size, seed)]
     else:
         folds = _leave_speakers_out(corpus, kind)
     _accept(corpus, kind, folds, allow)
@@ -120,10 +123,10 @@ def three_way(
     seed: int = 0,
     allow: Collection[str] = (),
 ) -> list[ThreeWaySplit]:
-    """Divide a corpus in three: clips to learn from, to choose by, and to be tested on.
+    """Divide a corpus in three: training, validation and test clips.
 
-    Whatever is chosen with an eye on a score (when to stop, which features, which seed) is chosen
-    on the validation clips; the test clips are asked once, at the end.
+    Whatever is chosen by a score (when to stop, which features, which seed) is chosen on the
+    validation clips; the test clips are used once, at the end.
 
     Parameters
     ----------
@@ -150,12 +153,8 @@ def three_way(
     Raises
     ------
     ValueError
-        As for :func:`split`; also, if `validation_size` is no share, or nobody would be left to
-        learn from.
-
-    Notes
-    -----
-    Taught in chapter 7, "What a score means".
+        As for :func:`split`; also, if `validation_size` is no share, or no speaker would be left
+        for training.
 
     Examples
     --------
@@ -178,8 +177,7 @@ def three_way(
         draw = _draw_speakers if by_speaker else _draw
         folds = []
         for rest, test in split(corpus, kind, test_size=test_size, seed=seed, allow=allow):
-            train, validation = draw(table.iloc[rest], size, seed)
-            folds.append((rest[train], rest[validation], test))
+            folds.append((*draw(corpus, rest, size, seed, "validation"), test))
     _accept(corpus, kind, folds, allow)
     return folds
 
@@ -191,6 +189,8 @@ def check(
     origins: np.ndarray | None = None,
 ) -> None:
     """Refuse sets of clips that share a speaker, or copies of one clip, unless asked to.
+
+    Files with the same bytes are copies, whatever their names; so is a row in two sets.
 
     Parameters
     ----------
@@ -209,14 +209,9 @@ def check(
     ValueError
         If two sets share what is not allowed. The message names speakers or files.
 
-    Notes
-    -----
-    Taught in chapter 7, "What a score means". Files with the same bytes are copies, whatever their
-    names; so is a row that stands in two sets.
-
     Examples
     --------
-    Every clip and a louder copy of it, divided by lot:
+    Every clip and a louder copy of it, divided at random:
 
     >>> from digitlab import corpora
     >>> corpus = corpora.load("voices")
@@ -247,33 +242,66 @@ def _official_sides(table: pd.DataFrame) -> np.ndarray:
     return np.where(table["take"] < OFFICIAL_TEST_TAKES, "testing", "training")
 
 
-def _draw(table: pd.DataFrame, size: float | int, seed: int) -> Split:
-    """Draw clips by lot, each class alike; copies of one clip go the same way."""
+def _draw(
+    corpus: Corpus, rows: np.ndarray, size: float | int, seed: int, purpose: str = "test"
+) -> Split:
+    """Draw some of the rows at random, each class alike; copies of one clip go the same way."""
+    table = corpus.table.iloc[rows]
     clip, _ = pd.factorize(_contents(table))
     originals = table.iloc[np.unique(clip, return_index=True)[1]]
+    _refuse_few(corpus, originals["label"], size, purpose)
     drawing = StratifiedShuffleSplit(1, test_size=size, random_state=seed)
     [(_, drawn)] = drawing.split(originals, originals["label"])
     is_drawn = np.isin(clip, drawn)
-    return np.flatnonzero(~is_drawn), np.flatnonzero(is_drawn)
+    return rows[~is_drawn], rows[is_drawn]
 
 
-def _draw_speakers(table: pd.DataFrame, n_speakers: int, seed: int) -> Split:
-    speakers = table["speaker"]
+def _refuse_few(corpus: Corpus, labels: pd.Series, size: float | int, purpose: str) -> None:
+    """Refuse to draw so many clips where one of the two sets could not hold every class."""
+    n_clips, counts = len(labels), labels.value_counts()
+    if not 0 < size < (n_clips if isinstance(size, Integral) else 1):
+        raise ValueError(
+            f"{purpose}_size={size}: give a share between 0 and 1, or a number of clips below "
+            f"{n_clips}, which is what there is"
+        )
+    alone = [corpus.classes[label] for label in counts.index[counts < 2]]
+    if alone:
+        raise ValueError(
+            f"{corpus.name}: there is only one clip, copies left out, of {_some(alone)}. A random "
+            "split needs 2 of each class: record more takes of them, or leave these classes out"
+        )
+    n_drawn = size if isinstance(size, Integral) else int(np.ceil(size * n_clips))
+    for n, name in [(n_drawn, purpose), (n_clips - n_drawn, "training")]:
+        if n < len(counts):
+            raise ValueError(
+                f"{corpus.name}: of {n_clips} clips, {n} would be the {name} set, too few for "
+                f"{len(counts)} classes. Record more takes of each class, or choose another split"
+            )
+
+
+def _draw_speakers(
+    corpus: Corpus, rows: np.ndarray, n_speakers: int, seed: int, purpose: str
+) -> Split:
+    speakers = corpus.table["speaker"].iloc[rows]
     if speakers.nunique() <= n_speakers:
         raise ValueError(
-            f"{speakers.nunique()} speakers are left, and {n_speakers} are wanted for validation: "
-            "nobody would be left to learn from"
+            f"{corpus.name}: the test set leaves {_count(speakers.unique(), 'speaker')}, and "
+            f"{n_speakers} would be the {purpose} set: none is left for training. "
+            "Record more people, or choose another split"
         )
     drawing = GroupShuffleSplit(1, test_size=n_speakers, random_state=seed)
-    [drawn] = drawing.split(table, groups=speakers)
-    return drawn
+    [(kept, drawn)] = drawing.split(speakers, groups=speakers)
+    return rows[kept], rows[drawn]
 
 
 def _leave_speakers_out(corpus: Corpus, kind: str) -> list[Split]:
     speakers = corpus.table["speaker"]
     n_speakers = speakers.nunique()
-    if n_speakers < 2:
-        raise ValueError(f"{corpus.name} has one speaker: nobody can be left out")
+    if n_speakers == 1:
+        raise ValueError(
+            f"{corpus.name} has one speaker, and a split by speaker needs 2: "
+            'record another person, or choose another split, such as "random"'
+        )
     one_by_one = kind == "leave-one-speaker-out" or n_speakers <= MOST_SPEAKERS_LEFT_OUT
     folds = LeaveOneGroupOut() if one_by_one else GroupKFold(FOLDS)
     return list(folds.split(speakers, groups=speakers))
@@ -283,9 +311,10 @@ def _accept(corpus: Corpus, kind: str, folds: list[tuple], allow: Collection[str
     """Let pass only folds without an empty set and without what they must not share."""
     for train, *others, test in folds:
         if not (len(train) and len(test) and all(map(len, others))):
+            why = "its own sets" if "split" in corpus.table else "takes 0 to 4 as the test set"
             raise ValueError(
-                f"the {kind} split of {corpus.name} leaves {len(train)} clips to learn from and "
-                f"{len(test)} to test on: choose another split"
+                f"the {kind} split of {corpus.name} ({why}) leaves {len(train)} clips for training "
+                f"and {len(test)} for the test: record more takes, or choose another split"
             )
     _refuse_shared(corpus, folds, {*SHARED[kind], *allow})
 
@@ -328,7 +357,7 @@ def _count(things: Collection, word: str) -> str:
 
 
 def _some(names: Collection[str], most: int = 4) -> str:
-    names = sorted(names)
+    names = sorted(map(printable, names))
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if names[most:] else "")
 
 
@@ -340,9 +369,9 @@ def _contents(table: pd.DataFrame) -> np.ndarray:
 def _content(path: Path) -> str:
     try:
         status = Path(path).stat()
+        return _sha256(path, status.st_size, status.st_mtime_ns)
     except OSError:
-        return str(path)  # not there (any more): a file like no other
-    return _sha256(path, status.st_size, status.st_mtime_ns)
+        return str(path)  # it cannot be read (any more): a file like no other
 
 
 @cache

@@ -1,129 +1,25 @@
-"""A corpus is found, fetched, verified and read; whatever is wrong with it is named."""
+"""A folder of recordings becomes a corpus; whatever is wrong with it is named."""
 
-import hashlib
-import http.server
-import io
 import json
+import os
 import re
 import subprocess
 import sys
-import tarfile
-import threading
-import time
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from recordings import SPOKEN, tone, write_tones, write_words
 
-from digitlab import _download, audio, corpora, voices
+from digitlab import audio, corpora, splits, voices
 from digitlab.corpora import CorpusError, CorpusUnreachable
-from digitlab.corpora.sources import known_hashes
-from digitlab.layouts import which_set
-
-SPEAKERS = ("anna", "ben")
-
-
-def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def tone(label, speaker, take):
-    time_s = np.arange(1000 + 100 * take) / 8000
-    return (0.4 * np.sin(2 * np.pi * (300 + 50 * label + speaker) * time_s)).astype(np.float32)
-
-
-def write_tones(folder, n_takes=2):
-    folder.mkdir(parents=True)
-    for label in range(10):
-        for i, speaker in enumerate(SPEAKERS):
-            for take in range(n_takes):
-                audio.write_wav(
-                    folder / f"{label}_{speaker}_{take}.wav", tone(label, i, take), 8000
-                )
-    return folder
+from digitlab.layouts import sounds_in, which_set
 
 
 @pytest.fixture
 def folder(tmp_path):
     return write_tones(tmp_path / "tones")
-
-
-@pytest.fixture
-def tiny(tmp_path, monkeypatch):
-    """A small published corpus: its true files, and an empty cache to fetch it into."""
-    recordings = write_tones(tmp_path / "published" / "tiny-1.0" / "recordings")
-    digest = corpora.load(recordings).digest
-    source = corpora.Source(
-        *("Tiny", "CC0", 8000, "fsdd", "tiny", 40),
-        speakers=SPEAKERS,
-        n_takes=2,
-        urls=("http://unset",),
-        size_mb=1,
-        digest=digest,
-    )
-    monkeypatch.setitem(corpora.SOURCES, "tiny", source)
-    monkeypatch.setenv("DIGITLAB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("DIGITLAB_DATA", raising=False)
-    starts = {path.name: sha256(path.read_bytes())[:8] for path in recordings.iterdir()}
-    monkeypatch.setattr(corpora, "known_hashes", lambda name: starts)
-    return recordings
-
-
-def archive_of(folder, name="tiny-1.0") -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        archive.add(folder, arcname=name)
-    return packed.getvalue()
-
-
-@pytest.fixture
-def server():
-    """A local server: `server.answers` lists what it does to each request in turn."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.server.asked += 1
-            answers = self.server.answers
-            answer = answers.pop(0) if len(answers) > 1 else answers[0]
-            if isinstance(answer, int):
-                self.send_error(answer)
-                return
-            body, share, pause_s = answer
-            start = int((self.headers["Range"] or "bytes=0-")[6:-1])
-            self.server.starts.append(start)
-            if start and not self.server.continues:
-                start = 0
-            if start > len(body):
-                self.send_error(416)
-                return
-            self.send_response(206 if start else 200)
-            body = body[start:]
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body[: int(len(body) * share)])
-            time.sleep(pause_s)
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.asked, server.starts, server.continues = 0, [], True
-        server.url = f"http://127.0.0.1:{server.server_port}/tiny.tar.gz"
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield server
-        server.shutdown()
-
-
-def serve(monkeypatch, server, *answers, n_urls=1, name="tiny"):
-    source = replace(corpora.SOURCES[name], urls=(server.url,) * n_urls)
-    monkeypatch.setitem(corpora.SOURCES, name, source)
-    server.answers = list(answers)
-
-
-def left_in(cache):
-    return sorted(path.name for path in cache.iterdir() if not path.name.endswith(".unreachable"))
 
 
 # --- a folder of one's own ------------------------------------------------------------------
@@ -284,15 +180,6 @@ def test_smoke_scale_has_every_class_many_speakers_and_few_clips(tmp_path):
 # --- a folder for each class -------------------------------------------------------------------
 
 
-def write_words(folder, names, rate=16000):
-    """Write a short recording at each path, no two the same."""
-    for number, name in enumerate(names, start=1):
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        audio.write_wav(path, [number / 30000, 0.5, -0.5], rate)
-    return folder
-
-
 def rows_of(corpus, *columns):
     return list(corpus.table[list(columns)].itertuples(index=False, name=None))
 
@@ -323,7 +210,7 @@ def test_the_rate_of_a_folder_is_that_of_most_recordings(folder):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("7_anna_9.m4a", "1 files are misnamed:\n  7_anna_9.m4a"),
+        ("7_anna_9.m4a", "1 files are no WAV files:\n  7_anna_9.m4a\nConvert each to WAV"),
         ("old/7_anna_9.wav", "1 files are misnamed:\n  old/7_anna_9.wav"),
         ("7_anna_01.wav", "1 files have speaker and take of another:\n  7_anna_1.wav"),
         ("3_anna_9.wav", "1 recordings are there more than once:\n  3_anna_9.wav = 7_anna_1.wav"),
@@ -352,10 +239,117 @@ def test_empty_class_folders_are_named(tmp_path):
         assert corpora.load(tmp_path, strict=False).classes == ("no", "yes")
 
 
-def test_other_sounds_than_wav_are_not_passed_over_in_silence(tmp_path):
-    (tmp_path / "7_anna_0.mp3").write_bytes(b"ID3")
-    with pytest.raises(CorpusError, match=r"holds no \.wav file, but 7_anna_0\.mp3: convert it"):
-        corpora.load(tmp_path)
+@pytest.mark.parametrize("ending", ["aac", "AIFF", "amr", "3gp", "caf", "m4a", "MP3", "ogg", "wma"])
+def test_other_sounds_than_wav_are_named_with_the_way_out(folder, tmp_path, ending):
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (alone / f"7_anna_0.{ending}").write_bytes(b"ID3")
+    with pytest.raises(CorpusError, match=rf"no \.wav file, but .*7_anna_0\.{ending}.*ffmpeg -i"):
+        corpora.load(alone)
+    (folder / f"7_anna_9.{ending}").write_bytes(b"ID3")
+    with pytest.raises(CorpusError, match=rf"no WAV files:\n  7_anna_9\.{ending}\n.*ffmpeg -i"):
+        corpora.load(folder)
+    with pytest.warns(UserWarning, match=rf"7_anna_9\.{ending}\n.*ffmpeg -i"):
+        assert len(corpora.load(folder, strict=False)) == 40
+
+
+def test_links_in_a_circle_end_and_each_recording_is_there_once(tmp_path):
+    anna, ben = (
+        write_words(tmp_path / name, [f"yes/{name}.wav", f"no/{name}.wav"]) for name in "ab"
+    )
+    (anna / "again").symlink_to(anna)
+    (anna / "up").symlink_to(tmp_path)
+    (anna / "yes" / "other").symlink_to(ben / "yes")
+    (ben / "yes" / "back").symlink_to(anna / "yes")
+    (anna / "itself").symlink_to("itself")
+    (anna / "_first").symlink_to(anna / "yes")
+    (anna / "yes" / "_a.wav").symlink_to("a.wav")
+    with pytest.warns(
+        UserWarning, match=r"1 folders or files cannot .*:\n  itself: a link to nowhere"
+    ):
+        assert sounds_in(anna) == ["no/a.wav", "yes/a.wav", "yes/other/b.wav"]
+    (anna / "itself").unlink()
+    (anna / "yes" / "other").unlink()
+    assert corpora.load(anna).classes == ("no", "yes")
+
+
+def test_recordings_behind_links_load(tmp_path):
+    stored = write_words(tmp_path / "stored", ["yes/1.wav", "no/2.wav"])
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "yes").symlink_to(stored / "yes")
+    (folder / "no").mkdir()
+    (folder / "no" / "ben.wav").symlink_to(stored / "no" / "2.wav")
+    corpus = corpora.load(folder)
+    assert rows_of(corpus, "label", "speaker") == [(0, "ben"), (1, "1")]
+    assert corpus.waveforms(10).any()
+
+
+def test_pipes_and_what_cannot_be_looked_into_are_named_and_not_opened(folder, monkeypatch):
+    os.mkfifo(folder / "7_anna_8.wav")
+    os.mkfifo(folder / "notes")
+    (folder / "closed").mkdir()
+    (folder / "7_anna_9.wav").symlink_to("/nowhere/7_anna_9.wav")
+    scan = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(CorpusError) as raised:
+        corpora.load(folder)
+    for line in (
+        "closed: Permission denied",
+        "8.wav: a pipe, a socket",
+        "9.wav: a link to nowhere",
+    ):
+        assert line in str(raised.value)
+    assert "3 folders or files cannot be looked into" in str(raised.value)
+    with pytest.warns(UserWarning, match="closed"):
+        assert len(corpora.load(folder, strict=False)) == 40
+
+
+# --- names that not every machine can say ------------------------------------------------------
+
+
+def test_names_in_bytes_that_are_no_text_load_and_can_be_told(tmp_path):
+    write_words(
+        tmp_path, map(os.fsdecode, [b"fr\xe8re/andr\xe9.wav", b"zw\xf6lf/andr\xe9.wav"]), 8000
+    )
+    corpus = corpora.load(tmp_path)
+    assert corpus.classes == (r"fr\udce8re", r"zw\udcf6lf")
+    assert corpus.table["speaker"].unique().tolist() == [r"andr\udce9"]
+    assert corpus.waveforms(10).shape == (2, 10)
+    assert len(corpus.digest) == 64 and corpus.duplicates() == []
+    with pytest.raises(ValueError, match="one speaker"):
+        splits.split(corpus, "speaker")
+    corpus.table["path"][0].write_bytes(b"")
+    with pytest.raises(CorpusError) as raised:
+        corpus.waveforms()
+    str(raised.value).encode("utf-8")
+    with pytest.warns(UserWarning) as warned:
+        assert len(corpus.readable()) == 1
+    str(warned[0].message).encode("utf-8")
+
+
+def test_messages_can_be_printed_on_a_standard_output_of_few_letters(tmp_path):
+    write_words(tmp_path, ["七/anna.wav", "七/ben.mp3", "八/anna.wav"])
+    code = f"""
+from digitlab import corpora
+try: corpora.load({str(tmp_path)!r})
+except corpora.CorpusError as error: print(error)
+corpora.load("audiomnist", fallback={str(tmp_path / "七")!r})
+"""
+    environment = os.environ | {
+        "PYTHONIOENCODING": "cp1252:strict",
+        "DIGITLAB_DATA": str(tmp_path),
+        "DIGITLAB_CACHE": str(tmp_path / "八"),
+    }
+    (tmp_path / "七" / "ben.mp3").rename(tmp_path / "七" / "八.mp3")
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    assert rb"\u4e03/\u516b.mp3" in run.stdout, run.stderr
 
 
 def test_every_fault_among_3000_files_is_named_and_the_rest_loads(tmp_path):
@@ -485,8 +479,6 @@ def test_the_whole_of_audiomnist_is_known_by_name():
 
 # --- Speech Commands ------------------------------------------------------------------------
 
-SPOKEN = [f"{word}/{n:08x}_nohash_{n % 3}.wav" for word in ("yes", "no", "bed") for n in range(30)]
-
 
 @pytest.fixture
 def commands(tmp_path, monkeypatch):
@@ -573,267 +565,6 @@ def test_voices_stand_in_in_the_layout_of_the_corpus(tmp_path, monkeypatch, caps
     assert corpora.load("speech_commands_v0.02", fallback="voices").name == words.name
     assert corpora.load("audiomnist", fallback=["speech_commands", "voices"]).name == digits.name
     assert capsys.readouterr().out.count("instead") == 3
-
-
-# --- finding --------------------------------------------------------------------------------
-
-
-def test_data_folder_comes_first_and_is_never_passed_over(tiny, tmp_path, monkeypatch):
-    data = tmp_path / "data"
-    (data / "tiny").mkdir(parents=True)
-    monkeypatch.setenv("DIGITLAB_DATA", str(data))
-    with pytest.raises(CorpusError, match=r"DIGITLAB_DATA is set and .* is missing"):
-        corpora.load("tiny", fallback="voices")
-    write_tones(data / "tiny" / "recordings")
-    assert corpora.load("tiny").table["path"][0].is_relative_to(data)
-
-
-def test_a_relative_data_folder_is_refused(tiny, monkeypatch):
-    monkeypatch.setenv("DIGITLAB_DATA", "data")
-    with pytest.raises(CorpusError, match="absolute"):
-        corpora.load("tiny")
-
-
-def test_missing_and_extra_files_are_named(tiny, tmp_path, monkeypatch):
-    data = tmp_path / "data"
-    recordings = write_tones(data / "tiny" / "recordings")
-    monkeypatch.setenv("DIGITLAB_DATA", str(data))
-    (recordings / "3_anna_1.wav").rename(recordings / "3_anna_7.wav")
-    with pytest.raises(CorpusError) as raised:
-        corpora.load("tiny")
-    assert "1 are missing:\n  3_anna_1.wav" in str(raised.value)
-    assert "1 do not belong:\n  3_anna_7.wav" in str(raised.value)
-
-
-def test_a_corrupt_file_is_named(tiny, tmp_path, monkeypatch):
-    data = tmp_path / "data"
-    recordings = write_tones(data / "tiny" / "recordings")
-    monkeypatch.setenv("DIGITLAB_DATA", str(data))
-    assert corpora.verify("tiny") == corpora.SOURCES["tiny"].digest
-    path = recordings / "8_ben_1.wav"
-    path.write_bytes(path.read_bytes()[:-2] + b"\1\1")
-    with pytest.raises(CorpusError, match=r"1 files are not what was published:\n.*8_ben_1\.wav"):
-        corpora.verify("tiny")
-
-
-# --- fetching -------------------------------------------------------------------------------
-
-
-def test_fetch_unpacks_verifies_and_is_found_again(tiny, server, monkeypatch):
-    serve(monkeypatch, server, (archive_of(tiny.parent), 1, 0))
-    folder = corpora.fetch("tiny")
-    assert corpora.find("tiny") == folder
-    assert len(corpora.load("tiny")) == 40
-    assert corpora.fetch("tiny") == folder
-    assert server.asked == 1
-    assert left_in(folder.parents[1]) == ["tiny"]
-
-
-def test_a_download_that_breaks_off_leaves_nothing_and_the_next_one_finishes(
-    tiny, server, monkeypatch, tmp_path
-):
-    whole = archive_of(tiny.parent)
-    serve(monkeypatch, server, (whole, 0.5, 0), (whole, 1, 0))
-    with pytest.raises(CorpusUnreachable):
-        corpora.fetch("tiny")
-    assert left_in(tmp_path / "cache") == []
-    assert corpora.fetch("tiny").is_dir()
-
-
-def test_the_second_source_is_asked_when_the_first_fails(tiny, server, monkeypatch):
-    serve(monkeypatch, server, 503, (archive_of(tiny.parent), 1, 0), n_urls=2)
-    assert corpora.fetch("tiny").is_dir()
-
-
-@pytest.mark.parametrize("body", [b"<html>Please log in</html>", b"", b"\x1f\x8b garbage"])
-def test_what_is_not_the_archive_is_refused(tiny, server, monkeypatch, tmp_path, body):
-    serve(monkeypatch, server, (body, 1, 0))
-    with pytest.raises(CorpusUnreachable, match="no source sent it"):
-        corpora.fetch("tiny")
-    assert left_in(tmp_path / "cache") == []
-
-
-@pytest.mark.parametrize("start", range(500, 6500, 500))
-def test_an_archive_damaged_on_the_way_is_refused(tiny, server, monkeypatch, tmp_path, start):
-    damaged = bytearray(archive_of(tiny.parent))
-    damaged[start : start + 200] = np.random.default_rng(start).bytes(200)
-    serve(monkeypatch, server, (bytes(damaged), 1, 0))
-    with pytest.raises(CorpusUnreachable, match="no source sent it"):
-        corpora.fetch("tiny")
-    assert left_in(tmp_path / "cache") == []
-
-
-def test_an_archive_with_one_wrong_file_is_refused(tiny, server, monkeypatch, tmp_path):
-    audio.write_wav(tiny / "2_ben_0.wav", tone(7, 1, 0), 8000)
-    serve(monkeypatch, server, (archive_of(tiny.parent), 1, 0))
-    with pytest.raises(CorpusUnreachable, match="not what was published"):
-        corpora.fetch("tiny")
-    assert left_in(tmp_path / "cache") == []
-
-
-def test_a_killed_fetch_leaves_no_corpus_and_the_next_one_finishes(
-    tiny, server, monkeypatch, tmp_path
-):
-    whole = archive_of(tiny.parent)
-    serve(monkeypatch, server, (whole, 0.5, 60), (whole, 1, 0))
-    code = f"""
-from digitlab import corpora
-corpora.SOURCES["tiny"] = corpora.{corpora.SOURCES["tiny"]!r}
-corpora.fetch("tiny")
-"""
-    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while server.asked == 0 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.kill()
-    process.wait()
-    assert server.asked == 1
-    assert corpora.find("tiny") is None
-    assert corpora.fetch("tiny").is_dir()
-
-
-def test_what_a_killed_fetch_left_is_cleared_away_in_time(tiny, server, monkeypatch, tmp_path):
-    leftover = tmp_path / "cache" / ".tiny-killed"
-    leftover.mkdir(parents=True)
-    monkeypatch.setattr(corpora, "STALE_S", -1)
-    serve(monkeypatch, server, (archive_of(tiny.parent), 1, 0))
-    corpora.fetch("tiny")
-    assert not leftover.exists()
-
-
-def test_a_network_that_refuses_is_asked_once_and_the_page_says_so(
-    tiny, server, monkeypatch, capsys, folder
-):
-    serve(monkeypatch, server, 503)
-    for _ in range(3):
-        with pytest.raises(CorpusUnreachable, match="digitlab data fetch tiny"):
-            corpora.load("tiny")
-    corpus = corpora.load("tiny", fallback=folder)
-    assert corpus.name == "tones"
-    assert "Tiny could not be had" in capsys.readouterr().out
-    assert server.asked == 1
-    serve(monkeypatch, server, (archive_of(tiny.parent), 1, 0))
-    corpora.fetch("tiny")  # asked for by name, it tries again
-    assert corpora.load("tiny").name == "tiny"
-
-
-# --- fetching what is large -------------------------------------------------------------------
-
-
-@pytest.fixture
-def large(tmp_path, monkeypatch):
-    """A small Speech Commands to download: its archive."""
-    monkeypatch.setenv("DIGITLAB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("DIGITLAB_DATA", raising=False)
-    folder = write_words(tmp_path / "published", SPOKEN)
-    write_words(folder, ["_background_noise_/tap.wav"])
-    archive = archive_of(folder, ".")
-    source = replace(
-        corpora.SOURCES["speech_commands"], n_clips=90, size_mb=1, sha256=sha256(archive)
-    )
-    monkeypatch.setitem(corpora.SOURCES, "speech_commands", source)
-    return archive
-
-
-def test_what_is_large_is_downloaded_only_when_asked_for(large, server, monkeypatch):
-    serve(monkeypatch, server, (large, 1, 0), name="speech_commands")
-    with pytest.raises(CorpusUnreachable, match="digitlab data fetch speech_commands"):
-        corpora.load("speech_commands")
-    assert server.asked == 0
-    folder = corpora.fetch("speech_commands")
-    corpus = corpora.load("speech_commands")
-    assert corpus.folder == folder and len(corpus) == 90 and len(corpus.background_noise) == 1
-    assert corpora.verify("speech_commands") == corpus.digest
-    assert left_in(folder.parent) == ["speech_commands_v0.01"]
-
-
-@pytest.mark.parametrize("continues", [True, False])
-def test_a_large_download_goes_on_where_it_broke_off(
-    large, server, monkeypatch, tmp_path, continues
-):
-    monkeypatch.setattr(_download, "PIECE", 100)
-    half = (large, 0.5, 0)
-    serve(monkeypatch, server, half, (large, 1, 0), name="speech_commands")
-    server.continues = continues
-    with pytest.raises(CorpusUnreachable, match="broke off"):
-        corpora.fetch("speech_commands")
-    assert left_in(tmp_path / "cache") == [".speech_commands.part"]
-    assert corpora.fetch("speech_commands").is_dir()
-    first, second = server.starts
-    assert first == 0 and len(large) // 2 - 100 <= second <= len(large) // 2
-    assert left_in(tmp_path / "cache") == ["speech_commands_v0.01"]
-
-
-def test_a_large_download_that_was_complete_is_not_repeated(large, server, monkeypatch, tmp_path):
-    serve(monkeypatch, server, 416, name="speech_commands")
-    (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / ".speech_commands.part").write_bytes(large)
-    assert corpora.fetch("speech_commands").is_dir()
-
-
-def test_an_archive_of_another_sum_is_refused_and_thrown_away(large, server, monkeypatch, tmp_path):
-    serve(monkeypatch, server, (large[:-1] + b"x", 1, 0), name="speech_commands")
-    with pytest.raises(CorpusUnreachable, match="SHA-256"):
-        corpora.fetch("speech_commands")
-    assert left_in(tmp_path / "cache") == []
-
-
-def test_audiomnist_is_fetched_whole_or_not_at_all(audiomnist, server, monkeypatch, tmp_path):
-    monkeypatch.delenv("DIGITLAB_DATA")
-    names = {"n_clips": 60, "speakers": ("01", "02", "45"), "n_takes": 2, "size_mb": 1}
-    source = replace(corpora.SOURCES["audiomnist"], **names)
-    monkeypatch.setitem(corpora.SOURCES, "audiomnist", source)
-    for path in audiomnist.rglob("*_7.wav"):
-        path.rename(path.with_name(path.name.replace("_7.wav", "_1.wav")))
-    archive = archive_of(audiomnist.parent, "AudioMNIST-630d7da")
-    (audiomnist / "02" / "7_02_1.wav").unlink()
-    serve(monkeypatch, server, (archive_of(audiomnist.parent, "A"), 1, 0), name="audiomnist")
-    with pytest.raises(CorpusUnreachable, match="it holds 59"):
-        corpora.fetch("audiomnist")
-    serve(monkeypatch, server, (archive, 1, 0), name="audiomnist")
-    assert corpora.fetch("audiomnist") == tmp_path / "cache" / "audiomnist" / "data"
-    assert len(corpora.load("audiomnist", at_least=60)) == 60
-
-
-def test_a_full_disk_is_said_before_anything_is_downloaded(large, server, monkeypatch):
-    serve(monkeypatch, server, (large, 1, 0), name="speech_commands")
-    source = replace(corpora.SOURCES["speech_commands"], size_mb=10**9)
-    monkeypatch.setitem(corpora.SOURCES, "speech_commands", source)
-    with pytest.raises(CorpusUnreachable, match=r"MB are needed at .* make room"):
-        corpora.fetch("speech_commands")
-    assert server.asked == 0
-
-
-def test_without_a_network_a_fetch_says_so(large, monkeypatch):
-    source = replace(corpora.SOURCES["speech_commands"], urls=("http://127.0.0.1:9/a.tar.gz",))
-    monkeypatch.setitem(corpora.SOURCES, "speech_commands", source)
-    with pytest.raises(CorpusUnreachable, match=r"no connection\n.*run  digitlab data fetch"):
-        corpora.fetch("speech_commands")
-
-
-# --- the real thing, where it is at hand ------------------------------------------------------
-
-
-@pytest.fixture
-def fsdd():
-    try:
-        found = corpora.find("fsdd")
-    except CorpusError as error:
-        pytest.fail(str(error))
-    if found is None:
-        pytest.skip("FSDD is not on this machine: digitlab data fetch fsdd")
-    return corpora.load("fsdd")
-
-
-def test_fsdd_is_whole(fsdd):
-    assert corpora.verify("fsdd") == corpora.SOURCES["fsdd"].digest == fsdd.digest
-    assert fsdd.table.groupby(["label", "speaker"]).size().eq(50).all()
-    assert fsdd.waveforms().shape == (3000, 8192)
-
-
-def test_the_list_of_fsdd_hashes_is_the_list_of_its_files(fsdd):
-    hashes = {path.name: sha256(path.read_bytes())[:8] for path in fsdd.table["path"]}
-    assert known_hashes("fsdd") == hashes
 
 
 @pytest.mark.parametrize("name", ["audiomnist", "speech_commands"])

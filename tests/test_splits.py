@@ -129,7 +129,9 @@ def test_in_three_by_speakers_nobody_is_in_two(n_speakers, n_validated):
 
 
 def test_of_two_speakers_none_can_be_spared_for_validation():
-    with pytest.raises(ValueError, match="nobody would be left to learn from"):
+    with pytest.raises(
+        ValueError, match="leaves 1 speaker, and 1 would be the validation set: none is left"
+    ):
         three_way(corpus_of(2), "speaker")
 
 
@@ -141,12 +143,14 @@ def test_a_validation_set_that_is_no_share_is_refused(size):
 
 def test_what_cannot_be_split_is_refused():
     corpus = corpus_of(1)
-    with pytest.raises(ValueError, match="one speaker"):
+    with pytest.raises(
+        ValueError, match="has one speaker, and a split by speaker needs 2: record another"
+    ):
         split(corpus, "speaker")
     with pytest.raises(ValueError, match="official, random, speaker, leave-one-speaker-out"):
         split(corpus, "fair")
     late = replace(corpus, table=corpus.table[corpus.table["take"] >= 5].reset_index(drop=True))
-    with pytest.raises(ValueError, match="0 to test on"):
+    with pytest.raises(ValueError, match="and 0 for the test: record more takes"):
         split(late, "official")
 
 
@@ -194,7 +198,7 @@ def test_a_file_that_changes_is_no_longer_a_copy(on_disk):
     split(on_disk, "official")
 
 
-def test_drawing_by_lot_keeps_copies_together(on_disk):
+def test_drawing_at_random_keeps_copies_together(on_disk):
     for seed in range(20):
         [(train, test)] = split(on_disk, "random", test_size=0.5, seed=seed)
         assert every_clip_once(on_disk, [train, test])
@@ -222,3 +226,41 @@ def test_a_misspelt_allowance_and_a_missing_set_are_refused():
         check(corpus, [0], [1], allow=["speaker"])
     with pytest.raises(ValueError, match="1 sets: give training and test clips"):
         check(corpus, [0])
+
+
+@pytest.mark.parametrize(
+    ("n_takes", "settings", "words"),
+    [
+        (4, {}, "of 80 clips, 8 would be the test set, too few for 10 classes. Record more takes"),
+        (2, {"test_size": 0.8}, "8 would be the training set, too few for 10 classes"),
+        (2, {"test_size": 35}, "5 would be the training set"),
+        (4, {"test_size": 0}, "test_size=0: give a share between 0 and 1, or a number of clips"),
+        (4, {"test_size": 1.0}, "test_size=1.0: give a share"),
+        (4, {"test_size": -0.5}, "test_size=-0.5: give a share"),
+        (4, {"test_size": 80}, "test_size=80: give a share .* below 80, which is what there is"),
+        (4, {"test_size": float("nan")}, "test_size=nan: give a share"),
+    ],
+)
+def test_a_corpus_too_small_for_a_random_split_is_told_what_to_record(n_takes, settings, words):
+    corpus = corpus_of(2, n_takes)
+    with pytest.raises(ValueError, match=words):
+        split(corpus, "random", **settings)
+
+
+def test_classes_with_one_clip_or_only_copies_of_it_are_named(on_disk):
+    few = on_disk.select([0, 19, *range(30, 34), 60])  # class 0: a clip and its copy; class 2: one
+    with pytest.raises(
+        ValueError, match=r"only one clip, copies left out, of 0, 2\. .* record more"
+    ):
+        split(few, "random", test_size=0.5)
+
+
+def test_too_few_clips_for_a_validation_set_are_told_apart_from_the_test(on_disk):
+    with pytest.raises(ValueError, match="7 would be the validation set, too few for 10 classes"):
+        three_way(corpus_of(1, 7), "random", validation_size=0.1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_empty_corpus_is_refused_in_a_sentence(kind):
+    with pytest.raises(ValueError, match="made holds no clips"):
+        split(corpus_of(0), kind)

@@ -1,20 +1,45 @@
 """Download an archive, going on where an earlier attempt broke off, and unpack it."""
 
 import gzip
-import hashlib
+import http.client
+import lzma
 import shutil
+import socket
+import ssl
 import tarfile
 import zlib
 from pathlib import Path
 
 import requests
+from requests import exceptions as failed
 from tqdm import tqdm
 
-__all__ = ["DAMAGED", "download", "need_space", "reason", "sha256", "unpack"]
+from digitlab.environment import FULL
 
-DAMAGED = (EOFError, gzip.BadGzipFile, tarfile.TarError, zlib.error)  # what `unpack` may raise
+DAMAGED = (EOFError, gzip.BadGzipFile, lzma.LZMAError, tarfile.TarError, zlib.error)
 PIECE = 1 << 18  # bytes written at a time
 PATIENCE_S = (5, 30)  # to connect, and between two pieces
+BY_PROXY = "the proxy refuses or does not answer: check HTTP_PROXY, HTTPS_PROXY and NO_PROXY"
+REASONS = {  # the first kind of error that is among the causes
+    (failed.ProxyError, failed.InvalidSchema, failed.InvalidURL, failed.MissingSchema): BY_PROXY,
+    (ssl.SSLCertVerificationError,): "the server's certificate is not trusted: check the clock; "
+    "in a network that reads along, set REQUESTS_CA_BUNDLE to the file of its certificates",
+    (failed.SSLError, ssl.SSLError): "no secure connection: something on the way, such as a proxy "
+    "or a login page, answers in place of the server",
+    (socket.gaierror,): "the server's name cannot be looked up: check that there is a network, "
+    "and its DNS",
+    (failed.Timeout, TimeoutError): "no answer in time: try again, or from another network",
+    (
+        failed.ChunkedEncodingError,
+        failed.ContentDecodingError,
+        http.client.HTTPException,
+        ConnectionResetError,
+    ): "the connection broke off: try again",
+    (failed.ConnectionError, ConnectionError): "no connection: check that there is a network, and "
+    "that no firewall is in the way",
+    DAMAGED: "what arrived is damaged, or something else than the archive",
+}
+ANSWERS = {404: "it is not there any more", 407: BY_PROXY, 429: "too many asked: try again later"}
 
 
 def download(url: str, file: Path) -> None:
@@ -25,12 +50,8 @@ def download(url: str, file: Path) -> None:
     url : str
         Where it is.
     file : pathlib.Path
-        Where it goes; a first part of it may be there.
-
-    Raises
-    ------
-    OSError
-        If it cannot be had, or breaks off: what has arrived stays for the next attempt.
+        Where it goes; a first part of it may be there. After an OSError, what has arrived stays
+        for the next attempt.
     """
     here = file.stat().st_size if file.exists() else 0
     ask = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={here}-"} if here else {})
@@ -54,25 +75,8 @@ def download(url: str, file: Path) -> None:
                 bar.update(len(piece))
 
 
-def sha256(file: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal digits.
-
-    Parameters
-    ----------
-    file : pathlib.Path
-        Of any size.
-
-    Returns
-    -------
-    str
-        64 digits.
-    """
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
-
-
 def unpack(archive: Path, folder: Path, n_files: int | None = None) -> None:
-    """Unpack a tar archive.
+    """Unpack a tar archive; raise one of `DAMAGED` if that cannot be done safely.
 
     Parameters
     ----------
@@ -82,11 +86,6 @@ def unpack(archive: Path, folder: Path, n_files: int | None = None) -> None:
         Where to.
     n_files : int, optional
         About how many files it holds, for the progress bar.
-
-    Raises
-    ------
-    EOFError, gzip.BadGzipFile, tarfile.TarError, zlib.error
-        If it is damaged, or would write outside `folder`.
     """
     with tarfile.open(archive) as packed, tqdm(None, "Unpacking", n_files, unit="file") as bar:
         for member in packed:
@@ -95,7 +94,7 @@ def unpack(archive: Path, folder: Path, n_files: int | None = None) -> None:
 
 
 def need_space(folder: Path, size_mb: float) -> None:
-    """Raise an error if the disk is too full.
+    """Raise an OSError if the disk is too full.
 
     Parameters
     ----------
@@ -103,35 +102,44 @@ def need_space(folder: Path, size_mb: float) -> None:
         On that disk.
     size_mb : float
         How many megabytes are wanted.
-
-    Raises
-    ------
-    OSError
-        If fewer are free.
     """
     free_mb = shutil.disk_usage(folder).free / 1e6
     if free_mb < size_mb:
         raise OSError(
-            f"{size_mb:,.0f} MB are needed at {folder} while it is unpacked, and {free_mb:,.0f} "
+            f"{size_mb:,.0f} MB are needed at {folder} while it is made, and {free_mb:,.0f} "
             "are free: make room, or set DIGITLAB_CACHE"
         )
 
 
-def reason(error: Exception) -> str:
-    """Say in a few words why something was not downloaded.
+def reason(error: BaseException) -> str:
+    """Say in a line why something was not downloaded, and what to do.
 
     Parameters
     ----------
     error : Exception
         What was raised.
-
-    Returns
-    -------
-    str
-        One line.
     """
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the connection broke off"
-    if isinstance(error, requests.ConnectionError | requests.Timeout):
-        return "no connection"
+    if isinstance(error, failed.HTTPError) and error.response is not None:
+        code = error.response.status_code
+        advice = ANSWERS.get(code, "try again later" if code >= 500 else "it is refused here")
+        return f"the server answers {code}: {advice}"
+    causes = _causes(error)
+    for kinds, words in REASONS.items():
+        if any(isinstance(cause, kinds) for cause in causes):
+            return words
+    if getattr(error, "errno", None) in FULL:
+        return "the disk is full: make room, or set DIGITLAB_CACHE"
+    if "CA certificate" in str(error):
+        return "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names a file that is not there"
     return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """List an error and all that it wraps, in whichever way."""
+    causes, waiting = [], [error]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, BaseException) and one not in causes:
+            causes.append(one)
+            waiting += [*one.args, getattr(one, "reason", None), one.__cause__, one.__context__]
+    return causes

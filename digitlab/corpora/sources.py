@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from digitlab import voices
-from digitlab.layouts import listed
+from digitlab.layouts import LAYOUTS, listed
 
 DIGITS = tuple("0123456789")
 WORDS = tuple(sorted(voices.WORDS))
@@ -65,9 +65,8 @@ class Source:
     @property
     def names(self) -> list[str]:
         """The files that the whole corpus consists of, where that is known."""
-        above = "{1}/" if self.layout == "audiomnist" else ""
         return [
-            f"{above}{{0}}_{{1}}_{{2}}.wav".format(digit, speaker, take)
+            LAYOUTS[self.layout].template.format(digit=digit, speaker=speaker, take=take)
             for digit in DIGITS
             for speaker in self.speakers
             for take in range(self.n_takes)

@@ -1,0 +1,343 @@
+"""A corpus: a table of recordings, and what is read and measured from them."""
+
+import hashlib
+import os
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from digitlab import audio, riff
+from digitlab.environment import printable, sha256
+from digitlab.layouts import NOISE, CorpusError, listed
+
+if TYPE_CHECKING:
+    from IPython.display import HTML
+
+SMOKE_CLIPS = 300
+FULL_SCALE = 32767 / 32768  # the highest level that 16 bits hold
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Recordings of spoken words and what is known of them.
+
+    What reads recordings raises a CorpusError that names every file that cannot be used;
+    :meth:`readable` leaves those out. Taught in chapter 6.
+
+    Attributes
+    ----------
+    name : str
+        A key of ``SOURCES``, or the folder's name.
+    table : pandas.DataFrame
+        One row a clip: ``path``, ``label`` (index into `classes`), ``speaker``, ``take``. For
+        AudioMNIST also ``gender``, ``age``, ``accent``, ``native_speaker``, ``origin``,
+        ``recording_date`` and ``recording_room``; for Speech Commands also ``split``, by the
+        corpus's own rule: ``"training"``, ``"validation"`` or ``"testing"``.
+    rate : int
+        Sampling rate of every clip, in Hz.
+    classes : tuple of str
+        What is said, by label.
+    title, licence : str
+        For captions.
+    folder : pathlib.Path, optional
+        The folder that its recordings lie in, some of them a folder further down.
+    """
+
+    name: str
+    table: pd.DataFrame
+    rate: int
+    classes: tuple[str, ...]
+    title: str
+    licence: str
+    folder: Path | None = None
+
+    def __len__(self) -> int:
+        """Return the number of clips."""
+        return len(self.table)
+
+    @cached_property
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of each file, by its name in the corpus."""
+        try:
+            return {name_of(path, self.folder): sha256(path) for path in self.table["path"]}
+        except OSError as error:
+            raise CorpusError(f"{error.filename} cannot be read: {error.strerror}") from error
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the sorted lines ``name sha256`` of the corpus's files."""
+        lines = "".join(f"{name} {self.hashes[name]}\n" for name in sorted(self.hashes))
+        return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
+
+    @property
+    def background_noise(self) -> list[Path]:
+        """Speech Commands' long recordings of noise, which are not in the table."""
+        return sorted(self.folder.glob(f"{NOISE}/*.wav")) if self.folder else []
+
+    def select(self, rows: Sequence[int] | Sequence[bool] | np.ndarray | pd.Series) -> "Corpus":
+        """Return a part of the corpus, its rows numbered from 0.
+
+        Parameters
+        ----------
+        rows : sequence of int or of bool
+            Row numbers in the order wanted, or a mask with an entry for each clip.
+
+        Examples
+        --------
+        >>> from digitlab import corpora
+        >>> corpus = corpora.load("voices")
+        >>> len(corpus.select(corpus.table["label"] == 7)), len(corpus.select([5, 3]))
+        (240, 2)
+        """
+        rows = np.asarray(rows)
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(int)
+        return replace(self, table=self.table.iloc[rows].reset_index(drop=True))
+
+    def at_scale(self, scale: str) -> "Corpus":
+        """Return the share of the corpus that a scale works on, in the same order.
+
+        Parameters
+        ----------
+        scale : str
+            ``"smoke"``: takes 0, 10, 20 and so on of each speaker, or the first there is, and no
+            more than some 300 clips, spread over all classes and many speakers; ``"laptop"`` and
+            ``"full"``: all of it.
+        """
+        if scale != "smoke":
+            return self
+        takes = self.table["take"]
+        first = takes == self.table.groupby(["label", "speaker"])["take"].transform("min")
+        rows = np.flatnonzero((takes % 10 == 0) | first)
+        most = max(SMOKE_CLIPS // len(self.classes), 1)
+        return self.select(_thinned(rows, self.table["label"].to_numpy()[rows], most))
+
+    def read(self, row: int) -> np.ndarray:
+        """Read one clip as it is: float32 samples, shape (n_samples,), whose full scale is 1.
+
+        Parameters
+        ----------
+        row : int
+            Row of the table.
+        """
+        return self._read(self.table["path"].iloc[row])
+
+    def waveforms(
+        self,
+        n_samples: int = 8192,
+        *,
+        align: str = "center",
+        normalize: bool = True,
+        rate: int | None = None,
+    ) -> np.ndarray:
+        """Read every clip into one array, truncated or filled up with zeros.
+
+        Parameters
+        ----------
+        n_samples : int
+            Length of each row.
+        align : {"center", "start"}
+            Where a clip that is too short comes to lie: with zeros on both sides, or all at its
+            end.
+        normalize : bool
+            Whether to scale each clip, before it is cut, to peak 1.
+        rate : int, optional
+            Resample to this rate in Hz, to which `n_samples` then refers.
+
+        Returns
+        -------
+        array of shape (n_clips, n_samples), float32
+            In the table's order. Where it is too large for the memory, read part after part:
+            ``corpus.select(range(1000)).waveforms()``.
+
+        Raises
+        ------
+        CorpusError
+            If files cannot be used; it names them.
+        ValueError
+            If `align` is neither.
+
+        Examples
+        --------
+        >>> from digitlab import corpora
+        >>> corpora.load("voices").at_scale("smoke").waveforms().shape
+        (240, 8192)
+        """
+        waveforms = np.zeros((len(self), n_samples), np.float32)
+        for row, samples in self._each(self._read):
+            samples = audio.resample(samples, self.rate, rate or self.rate)
+            if normalize:
+                samples = audio.peak_normalize(samples)
+            waveforms[row] = audio.fit(samples, n_samples, align=align)
+        return waveforms
+
+    def recordings(self) -> list[np.ndarray]:
+        """Read every clip as :meth:`read` does, each of its own length, in the table's order."""
+        return [samples for _, samples in self._each(self._read)]
+
+    def durations(self) -> np.ndarray:
+        """Return how long each clip is, in seconds, from the headers alone: shape (n_clips,)."""
+        return np.array([seconds for _, seconds in self._each(self._duration)])
+
+    def measure(self, *, silence_db: float = -40) -> pd.DataFrame:
+        """Measure every clip: how long, how loud, how clipped, how silent at its ends.
+
+        Parameters
+        ----------
+        silence_db : float
+            What stays this far below the clip's own peak, in dB, counts as silence.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row a clip, in the table's order: ``seconds``; ``peak_db`` and ``rms_db``, where full
+            scale is 0 and silence is minus infinity; ``clipped``, the share of samples at full
+            scale; ``silent_start_s`` and ``silent_end_s``, both as long as the clip if it is
+            nothing but zeros.
+        """
+        quiet = 10 ** (silence_db / 20)
+        return pd.DataFrame(
+            [_measured(samples, self.rate, quiet) for _, samples in self._each(self._read)],
+            columns=["seconds", "peak_db", "rms_db", "clipped", "silent_start_s", "silent_end_s"],
+        )
+
+    def duplicates(self) -> list[list[int]]:
+        """Return the rows of each recording that is there more than once, byte for byte.
+
+        AudioMNIST has two: speaker 36 lacked takes 20 and 29 of the three, and got copies of 19
+        and 28. A copy must not be in both the training and the test set (chapter 7).
+        """
+        paths = self.table["path"].tolist()
+        sizes = [path.stat().st_size if os.access(path, os.R_OK) else 0 for path in paths]
+        shared = {size for size, n_files in Counter(sizes).items() if size and n_files > 1}
+        found = {}
+        for row, path in enumerate(paths):
+            if sizes[row] in shared:
+                found.setdefault(sha256(path), []).append(row)
+        return [rows for rows in found.values() if len(rows) > 1]
+
+    def readable(self) -> "Corpus":
+        """Return the corpus without the files that cannot be read; a warning names each of them."""
+        good = np.ones(len(self), bool)
+        for row, path in enumerate(self.table["path"]):
+            try:
+                self._read(path)
+            except audio.WavError as error:
+                good[row] = False
+                warnings.warn(printable(f"left out: {error}"), stacklevel=2)
+        return self.select(good)
+
+    def caption(self, row: int, words: str = "") -> str:
+        """Return a caption for one clip: speaker, take, corpus and licence.
+
+        Parameters
+        ----------
+        row : int
+            Row of the table.
+        words : str
+            What to listen for; stands first.
+
+        Examples
+        --------
+        >>> from digitlab import corpora
+        >>> corpora.load("voices").caption(0, "A zero.")  # doctest: +ELLIPSIS
+        'A zero. ..., take 0; built-in voices (synthesised).'
+        """
+        clip = self.table.iloc[row]
+        licence = f" ({self.licence})" if self.licence else ""
+        return f"{words} {clip.speaker}, take {clip['take']}; {self.title}{licence}.".strip()
+
+    def player(self, row: int, words: str = "") -> "HTML":
+        """Return a player for one clip, with its caption.
+
+        Parameters
+        ----------
+        row : int
+            Row of the table.
+        words : str
+            What to listen for; stands first in the caption.
+        """
+        return audio.player(self.read(row), self.rate, self.caption(row, words))
+
+    def _each(self, read: Callable[[Path], Any]) -> Iterator[tuple[int, Any]]:
+        """Yield each row with what `read` makes of its file; at the end, name the bad files."""
+        problems = []
+        for row, path in enumerate(self.table["path"]):
+            try:
+                content = read(path)
+            except audio.WavError as error:
+                problems.append(str(error))
+            else:
+                yield row, content
+        if problems:
+            raise CorpusError(
+                listed(f"{len(problems)} of {len(self)} recordings cannot be used:", problems)
+                + "\nMend them, or leave them out with corpus.readable()."
+            )
+
+    def _read(self, path: Path) -> np.ndarray:
+        samples, rate = audio.read_wav(path)
+        self._expect(path, rate, 1 if samples.ndim == 1 else samples.shape[1])
+        return samples
+
+    def _duration(self, path: Path) -> float:
+        wav = riff.check(path)
+        self._expect(path, wav.rate, wav.channels)
+        return len(self._read(path)) / self.rate if wav.duration is None else wav.duration
+
+    def _expect(self, path: Path, rate: int, n_channels: int) -> None:
+        if rate != self.rate:
+            raise audio.WavError(
+                path,
+                f"its rate is {rate} Hz where the corpus has {self.rate} Hz",
+                byte=None,
+                remedy="Resample it (digitlab.audio.resample), or keep it in a folder of its own.",
+            )
+        if n_channels != 1:
+            raise audio.WavError(
+                path,
+                f"it has {n_channels} channels where one is expected",
+                byte=None,
+                remedy="Mix it down: read it with mono=True and write it again.",
+            )
+
+
+def name_of(path: Path, folder: Path | None) -> str:
+    """Return what a recording is called in its corpus.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Of the recording.
+    folder : pathlib.Path or None
+        Of the corpus; where there is none, only the file's name is returned.
+    """
+    return path.relative_to(folder).as_posix() if folder else path.name
+
+
+def _measured(samples: np.ndarray, rate: int, quiet: float) -> tuple[float, ...]:
+    magnitudes = np.abs(samples)
+    peak, n = magnitudes.max(), len(samples)
+    loud = np.flatnonzero(magnitudes > quiet * peak)
+    start, end = (loud[0], n - 1 - loud[-1]) if peak else (n, n)
+    with np.errstate(divide="ignore"):  # silence is at minus infinity
+        peak_db = 20 * np.log10(peak)
+        rms_db = 10 * np.log10(np.square(samples, dtype=np.float64).mean())
+    clipped = (magnitudes >= FULL_SCALE).mean()
+    return n / rate, peak_db, rms_db, clipped, start / rate, end / rate
+
+
+def _thinned(rows: np.ndarray, labels: np.ndarray, most: int) -> np.ndarray:
+    """Keep at most so many rows of each label, evenly spread."""
+    kept = []
+    for label in np.unique(labels):
+        of_label = rows[labels == label]
+        places = np.linspace(0, len(of_label) - 1, min(most, len(of_label)))
+        kept.extend(of_label[places.round().astype(int)])
+    return np.sort(kept)
