@@ -35,7 +35,44 @@ __all__ = [
     "write_wav",
 ]
 
+FULL_SCALE = {"int8": 128, "int16": 32768, "int32": 2147483648, "uint8": 128}
 PLAIN_HEADER = struct.Struct("<4sI8sIHHIIHH4sI")
+
+
+def to_float(samples):
+    """Return samples as float32 of full scale 1; integers are scaled by their type.
+
+    Parameters
+    ----------
+    samples : array_like
+        Floats, int16, int32, int8, or uint8 centred at 128.
+    """
+    samples = np.asarray(samples)
+    if samples.dtype.kind == "f":
+        return samples.astype(np.float32, copy=False)
+    if samples.dtype.name not in FULL_SCALE:
+        raise ValueError(
+            f"samples of type {samples.dtype}: give floats of full scale 1, or int16, int32, int8 "
+            "or uint8 as a sound file holds them"
+        )
+    offset = 128 if samples.dtype == np.uint8 else 0
+    return ((samples.astype(float) - offset) / FULL_SCALE[samples.dtype.name]).astype(np.float32)
+
+
+def as_sound(samples):
+    """Return samples as float32, (n_frames,) or (n_frames, n_channels), or refuse them.
+
+    Parameters
+    ----------
+    samples : array_like
+        As for `to_float`.
+    """
+    samples = to_float(samples)
+    if samples.ndim not in (1, 2) or samples.size == 0:
+        raise ValueError(f"samples of shape {samples.shape}: give (n_frames,)")
+    if samples.ndim == 2 and samples.shape[1] > samples.shape[0]:
+        raise ValueError(f"shape {samples.shape} looks like (channels, frames): transpose it")
+    return samples
 
 
 def read_wav(path, *, mono=False):
