@@ -410,7 +410,7 @@ def _table(report) -> str:
             f"{report.recipe} ({report.framework}) on {report.corpus}, {report.split} split, "
             f"{report.scale} scale, on {report.device}",
             *rows,
-            f"Over speakers: {low:.3f} to {high:.3f}. "
+            f"95 % interval over speakers (Student's): {low:.3f} to {high:.3f}. "
             f"{report.n_train:,} training clips, {report.n_test:,} test clips; "
             f"{report.n_parameters:,} parameters.",
             f"Features {report.seconds_features:.1f} s"

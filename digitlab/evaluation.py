@@ -4,45 +4,48 @@ Taught in chapter 7, "What a score means".
 """
 
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import stats
 from sklearn.metrics import confusion_matrix, f1_score
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
+if TYPE_CHECKING:
+    from digitlab.recognisers import Recogniser
+    from digitlab.training import History
+
 MOST_DRAWN_AT_ONCE = 3_000_000  # numbers that a bootstrap holds in memory
-LIBRARIES = ("digitlab", "numpy", "scipy", "kymatio", "torch", "lightning", "keras", "tensorflow")
+LIBRARIES = (
+    "digitlab", "numpy", "scipy", "librosa", "scikit-learn", "soxr", "kymatio", "torch",
+    "lightning", "keras", "tensorflow",
+)  # fmt: skip
+NO_INTERVAL = (float("nan"), float("nan"))
 
 
 def wilson_interval(accuracy: float, n_clips: int) -> tuple[float, float]:
     """Return Wilson's 95 % interval of an accuracy measured on independent clips.
+
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22,
+    1927. Taught in chapter 7.
 
     Parameters
     ----------
     accuracy : float
         Share of clips recognised.
     n_clips : int
-        How many clips were asked.
-
-    Returns
-    -------
-    low, high : float
-        The interval.
+        Number of test clips.
 
     Raises
     ------
     ValueError
         If the accuracy is no share of at least one clip.
-
-    Notes
-    -----
-    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22,
-    1927. Taught in chapter 7.
 
     Examples
     --------
@@ -57,77 +60,88 @@ def wilson_interval(accuracy: float, n_clips: int) -> tuple[float, float]:
     return min(float(low), accuracy), max(float(high), accuracy)
 
 
-def speaker_interval(correct: np.ndarray, speakers: np.ndarray) -> tuple[float, float]:
-    """Return a 95 % bootstrap interval of accuracy, drawing speakers instead of clips.
+def speaker_interval(correct: ArrayLike, speakers: ArrayLike) -> tuple[float, float]:
+    """Return Student's 95 % interval of accuracy over speakers.
 
-    Clips of one speaker succeed and fail together, so few speakers say little about the next one,
-    however many clips they recorded.
+    Clips of one speaker succeed and fail together, so each speaker is one observation: the mean of
+    that speaker's clips. A few speakers say little about the next one, however many clips they
+    recorded.
 
     Parameters
     ----------
     correct : array of shape (n_clips,)
         1 where a clip was recognised, 0 where not; or the share of runs that recognised it.
     speakers : array of shape (n_clips,)
-        Who said it.
+        Speaker of each clip.
 
     Returns
     -------
     low, high : float
-        The interval; both NaN if there is one speaker only.
+        The interval, cut off at 0 and 1; both NaN for a single speaker.
 
-    Notes
-    -----
-    B. Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7, 1979.
-    Percentiles of 9,999 draws, always the same ones. Taught in chapter 7, which also measures how
-    often the interval holds the truth: 95 times in a hundred where speakers are many, some 86 times
-    with six of them, 75 with three. Student's interval, over the means of the speakers, is then the
-    safer one.
-
-    Examples
-    --------
-    >>> correct = np.repeat([1, 1, 0], 100)
-    >>> speaker_interval(correct, np.repeat(["anna", "ben", "carl"], 100))
-    (0.0, 1.0)
-    """
-    by_speaker = pd.Series(np.asarray(correct, float)).groupby(np.asarray(speakers))
-    right, asked = by_speaker.sum().to_numpy(), by_speaker.size().to_numpy()
-    if len(asked) < 2:
-        return float("nan"), float("nan")
-    drawn = stats.bootstrap(
-        (right, asked),
-        lambda right, asked, axis: right.sum(axis) / asked.sum(axis),
-        paired=True,
-        batch=max(1, MOST_DRAWN_AT_ONCE // len(asked)),
-        method="percentile",
-        rng=np.random.default_rng(0),
-    )
-    return tuple(float(bound) for bound in drawn.confidence_interval)
-
-
-def clip_interval(correct: np.ndarray) -> tuple[float, float]:
-    """Return a 95 % bootstrap interval of accuracy, drawing clips.
-
-    It takes every clip for an independent toss, as Wilson's does, and unlike that one it also
-    serves means of other things than right and wrong, such as a difference of two systems.
-
-    Parameters
-    ----------
-    correct : array of shape (n_clips,)
-        1 where a clip was recognised, 0 where not; or any other number a clip.
-
-    Returns
-    -------
-    low, high : float
-        The interval; both NaN if there is one clip only.
+    Raises
+    ------
+    ValueError
+        If there are no clips, the lengths differ, or a value is not from 0 to 1.
 
     See Also
     --------
-    speaker_interval : For clips of few speakers, who succeed and fail together.
+    compare : For the difference of two systems.
+
+    Notes
+    -----
+    The mean of the k speakers' means, plus or minus t s / sqrt(k), where s is their standard
+    deviation and t the 97.5 % point of Student's distribution with k - 1 degrees of freedom. All
+    speakers count alike, so the middle can differ from the accuracy over all clips.
+
+    Chapter 7 measures how often such an interval contains the true accuracy. With six speakers it
+    is about 94 % for Student's interval, 85 % for a bootstrap over speakers and 20 % for Wilson's.
+    Where all speakers have the same accuracy, such as 100 %, the interval has no width and says
+    nothing. Student, "The probable error of a mean", Biometrika 6, 1908.
+
+    Examples
+    --------
+    >>> speakers = np.repeat(["anna", "ben", "carl"], 100)
+    >>> low, high = speaker_interval(np.arange(300) % 100 < np.repeat([80, 90, 85], 100), speakers)
+    >>> round(low, 3), round(high, 3)
+    (0.726, 0.974)
+    """
+    correct, speakers = np.asarray(correct, float), np.asarray(speakers)
+    if not (correct.size and correct.shape == speakers.shape):
+        raise ValueError(f"{correct.size} clips and {speakers.size} speakers: give one for each")
+    if not ((correct >= 0) & (correct <= 1)).all():
+        raise ValueError("a clip counts from 0 to 1: for a difference of two systems use compare()")
+    return _student(correct, speakers, lowest=0.0)
+
+
+def _student(values: np.ndarray, speakers: np.ndarray, *, lowest: float) -> tuple[float, float]:
+    means = pd.Series(values).groupby(speakers).mean().to_numpy()
+    if len(means) < 2:
+        return NO_INTERVAL
+    reach = stats.t.ppf(0.975, len(means) - 1) * means.std(ddof=1) / np.sqrt(len(means))
+    return max(lowest, float(means.mean() - reach)), min(1.0, float(means.mean() + reach))
+
+
+def clip_interval(values: ArrayLike) -> tuple[float, float]:
+    """Return a 95 % bootstrap interval of a mean over clips.
+
+    It takes clips as independent, as Wilson's interval does. Unlike that one, it also serves means
+    of other things than right and wrong, such as a difference of two systems.
+
+    Parameters
+    ----------
+    values : array of shape (n_clips,)
+        1 where a clip was recognised, 0 where not; or any other number for each clip.
+
+    Returns
+    -------
+    low, high : float
+        The interval; both NaN for a single clip.
 
     Notes
     -----
     B. Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7, 1979.
-    Percentiles of 9,999 draws, always the same ones. Taught in chapter 7.
+    Percentiles of 9,999 resamples with a fixed seed. Taught in chapter 7.
 
     Examples
     --------
@@ -135,7 +149,13 @@ def clip_interval(correct: np.ndarray) -> tuple[float, float]:
     >>> round(low, 3), round(high, 3)
     (0.947, 0.987)
     """
-    return speaker_interval(correct, np.arange(len(correct)))
+    values = np.asarray(values, float)
+    if len(values) < 2:
+        return NO_INTERVAL
+    batch = max(1, MOST_DRAWN_AT_ONCE // len(values))
+    rng = np.random.default_rng(0)
+    drawn = stats.bootstrap((values,), np.mean, method="percentile", batch=batch, rng=rng)
+    return tuple(float(bound) for bound in drawn.confidence_interval)
 
 
 class Comparison(NamedTuple):
@@ -144,14 +164,16 @@ class Comparison(NamedTuple):
     Attributes
     ----------
     difference : float
-        Accuracy of the first less that of the second.
+        Accuracy of the first minus that of the second.
     only_first, only_second : int
         Clips that one system alone recognised.
     p_value : float
-        Of McNemar's exact test: how often two equally good systems would part so unequally, were
-        every clip an independent toss.
-    clip_interval, speaker_interval : tuple of float
-        95 % bootstrap intervals of the difference, drawing clips and drawing speakers.
+        Of McNemar's exact test: the chance that two equally good systems differ so much, if every
+        clip is independent.
+    clip_interval : tuple of float
+        95 % bootstrap interval of the difference, over clips.
+    speaker_interval : tuple of float
+        Student's 95 % interval of the difference, over speakers.
     """
 
     difference: float
@@ -162,24 +184,18 @@ class Comparison(NamedTuple):
     speaker_interval: tuple[float, float]
 
 
-def compare(first: np.ndarray, second: np.ndarray, speakers: np.ndarray) -> Comparison:
-    """Compare two systems that answered the same clips.
+def compare(first: ArrayLike, second: ArrayLike, speakers: ArrayLike) -> Comparison:
+    """Compare two systems on the same clips: difference, McNemar's test and two intervals.
 
-    McNemar's test looks at the clips on which they part. Where few speakers said everything, it
-    takes a system that suits one of them for a better system. The interval over speakers is not so
-    easily taken in, though narrower than it should be (see :func:`speaker_interval`).
+    McNemar's test looks at the clips that only one system recognised. With few speakers, it takes
+    a system that suits one of them for a better system. The interval over speakers does not.
 
     Parameters
     ----------
     first, second : array of bool, shape (n_clips,)
         Whether each clip was recognised, the clips in the same order.
     speakers : array of shape (n_clips,)
-        Who said each.
-
-    Returns
-    -------
-    Comparison
-        Difference, McNemar's test, and the intervals over clips and over speakers.
+        Speaker of each clip.
 
     Raises
     ------
@@ -195,13 +211,13 @@ def compare(first: np.ndarray, second: np.ndarray, speakers: np.ndarray) -> Comp
 
     Examples
     --------
-    Ten clips by two people. The first system alone is right about six of anna's:
+    Ten clips by two people. Only the first system recognises six of anna's:
 
     >>> first = np.array([1, 1, 1, 1, 1, 1, 1, 0, 1, 1])
     >>> second = np.array([0, 0, 0, 0, 0, 0, 1, 0, 1, 1])
     >>> result = compare(first, second, np.repeat(["anna", "ben"], [6, 4]))
     >>> result.only_first, result.only_second, result.p_value, result.speaker_interval
-    (6, 0, 0.03125, (0.0, 1.0))
+    (6, 0, 0.03125, (-1.0, 1.0))
     """
     first, second, speakers = np.asarray(first), np.asarray(second), np.asarray(speakers)
     if not (first.size and first.shape == second.shape == speakers.shape):
@@ -219,44 +235,41 @@ def compare(first: np.ndarray, second: np.ndarray, speakers: np.ndarray) -> Comp
         only_second=only_second,
         p_value=float(mcnemar([[0, only_first], [only_second, 0]], exact=True).pvalue),
         clip_interval=clip_interval(difference),
-        speaker_interval=speaker_interval(difference, speakers),
+        speaker_interval=_student(difference, speakers, lowest=-1.0),
     )
 
 
-def reliability(probabilities: np.ndarray, y_true: np.ndarray, *, n_bins: int = 10) -> pd.DataFrame:
-    """Tell how often a system is right when it is so sure.
+def reliability(probabilities: ArrayLike, y_true: ArrayLike, *, n_bins: int = 10) -> pd.DataFrame:
+    """Compare a system's confidence with its accuracy, in bins.
 
-    A clip's confidence is the largest of its probabilities. Clips are sorted into bins of equal
-    width by it; a calibrated system is right about the share of them that its confidence says.
+    A clip's confidence is the largest of its probabilities. Clips are sorted by it into bins of
+    equal width. In each bin, the accuracy of a calibrated system is about its confidence.
+    C. Guo et al., "On calibration of modern neural networks", ICML 2017. Taught in chapter 7.
 
     Parameters
     ----------
     probabilities : array of shape (n_clips, n_classes)
         Each row adds up to 1.
     y_true : array of shape (n_clips,), int
-        The column of the right class.
+        The column of the true class.
     n_bins : int
-        How many, from 0 to 1.
+        Number of bins from 0 to 1.
 
     Returns
     -------
     pandas.DataFrame
-        A row a bin that holds clips, its upper edge included: mean ``confidence``, ``accuracy``
-        with its Wilson interval (``low``, ``high``), and ``n_clips``.
+        A row for each bin that holds clips, its upper edge included: mean ``confidence``,
+        ``accuracy`` with its Wilson interval (``low``, ``high``), and ``n_clips``.
 
     Raises
     ------
     ValueError
         If the shapes do not fit, the rows are no probabilities, or a label has no column.
 
-    Notes
-    -----
-    C. Guo et al., "On calibration of modern neural networks", ICML 2017. Taught in chapter 7.
-
     Examples
     --------
-    >>> sure, torn = [0.95, 0.05], [0.55, 0.45]
-    >>> table = reliability([sure, sure, torn, torn], [0, 0, 0, 1])
+    >>> sure, unsure = [0.95, 0.05], [0.55, 0.45]
+    >>> table = reliability([sure, sure, unsure, unsure], [0, 0, 0, 1])
     >>> table["accuracy"]
     bin
     (0.5, 0.6]    0.5
@@ -274,50 +287,31 @@ def reliability(probabilities: np.ndarray, y_true: np.ndarray, *, n_bins: int = 
     if not np.isin(y_true, np.arange(probabilities.shape[1])).all():
         raise ValueError(f"labels must be columns, 0 to {probabilities.shape[1] - 1}")
     confidence = probabilities.max(axis=1).clip(max=1)
-    clips = pd.DataFrame(
-        {
-            "bin": pd.cut(confidence, np.linspace(0, 1, n_bins + 1)),
-            "confidence": confidence,
-            "correct": probabilities.argmax(axis=1) == y_true,
-        }
-    )
+    bins = pd.cut(confidence, np.linspace(0, 1, n_bins + 1))
+    correct = probabilities.argmax(axis=1) == y_true
+    clips = pd.DataFrame({"bin": bins, "confidence": confidence, "correct": correct})
     table = clips.groupby("bin", observed=True).agg(
         confidence=("confidence", "mean"), accuracy=("correct", "mean"), n_clips=("correct", "size")
     )
     return _with_wilson(table)[["confidence", "accuracy", "low", "high", "n_clips"]]
 
 
-def calibration_error(probabilities: np.ndarray, y_true: np.ndarray, *, n_bins: int = 10) -> float:
-    """Return the expected calibration error: how far confidence is from accuracy, on average.
+def calibration_error(probabilities: ArrayLike, y_true: ArrayLike, *, n_bins: int = 10) -> float:
+    """Return the expected calibration error: the mean distance of confidence and accuracy.
+
+    Each bin is weighted by its clips; 0 is best. With few clips in a bin the error comes out too
+    large, by chance alone: compare only with the same clips and the same bins. Guo et al. 2017.
+    Taught in chapter 7.
 
     Parameters
     ----------
-    probabilities : array of shape (n_clips, n_classes)
-        Each row adds up to 1.
-    y_true : array of shape (n_clips,), int
-        The column of the right class.
-    n_bins : int
-        As for :func:`reliability`.
-
-    Returns
-    -------
-    float
-        The mean distance between the two in the bins, each weighted by its clips; 0 is best.
-
-    Raises
-    ------
-    ValueError
-        As for :func:`reliability`.
-
-    Notes
-    -----
-    With few clips in a bin the error comes out too large, by luck alone: compare only with the same
-    clips and the same bins. Guo et al. 2017. Taught in chapter 7.
+    probabilities, y_true, n_bins
+        As for :func:`reliability`, which also says what is refused.
 
     Examples
     --------
-    >>> sure, torn = [0.95, 0.05], [0.55, 0.45]
-    >>> round(calibration_error([sure, sure, torn, torn], [0, 0, 0, 1]), 3)
+    >>> sure, unsure = [0.95, 0.05], [0.55, 0.45]
+    >>> round(calibration_error([sure, sure, unsure, unsure], [0, 0, 0, 1]), 3)
     0.05
     """
     table = reliability(probabilities, y_true, n_bins=n_bins)
@@ -325,19 +319,17 @@ def calibration_error(probabilities: np.ndarray, y_true: np.ndarray, *, n_bins: 
     return float(np.average(distance, weights=table["n_clips"]))
 
 
-def flows(
-    matrix: np.ndarray, classes: tuple[str, ...], *, threshold: float = 0.001
-) -> pd.DataFrame:
-    """List what was said and what was heard, the most frequent pair first.
+def flows(matrix: ArrayLike, classes: Sequence[str], *, threshold: float = 0.001) -> pd.DataFrame:
+    """List the pairs of true and predicted class, the most frequent pair first.
 
-    The table behind :func:`digitlab.plotting.alluvial`, and its text for those who cannot see it.
+    It is the table behind :func:`digitlab.plotting.alluvial`. Taught in chapter 14.
 
     Parameters
     ----------
     matrix : array of shape (n_classes, n_classes), int
-        Counts of clips, a row for what was said, a column for what was heard: from
+        Counts of clips, a row for each true class, a column for each predicted one: from
         :attr:`Report.confusion`.
-    classes : tuple of str
+    classes : sequence of str
         Names of the classes.
     threshold : float
         The smallest share of all clips that a picture shows.
@@ -345,8 +337,8 @@ def flows(
     Returns
     -------
     pandas.DataFrame
-        A row a pair that occurred: ``said``, ``heard``, ``clips``, ``share`` (of the clips in which
-        that was said) and ``shown`` (whether its clips reach the threshold).
+        A row for each pair that occurred: ``true``, ``predicted``, ``clips``, ``share`` (of the
+        clips of the true class) and ``shown`` (whether its clips reach the threshold).
 
     Raises
     ------
@@ -354,56 +346,51 @@ def flows(
         If the matrix is not square, has not a name for each class, holds anything but counts or no
         clips at all, or if the threshold is no share.
 
-    Notes
-    -----
-    Taught in chapter 14.
-
     Examples
     --------
     >>> table = flows([[8, 2], [1, 999]], ("tree", "three"))
     >>> table
-        said  heard  clips  share  shown
-    0  three  three    999  0.999   True
-    1   tree   tree      8  0.800   True
-    2   tree  three      2  0.200   True
-    3  three   tree      1  0.001  False
-    >>> hidden = table[~table["shown"]]
-    >>> len(hidden), int(hidden["clips"].sum())
-    (1, 1)
+        true predicted  clips  share  shown
+    0  three     three    999  0.999   True
+    1   tree      tree      8  0.800   True
+    2   tree     three      2  0.200   True
+    3  three      tree      1  0.001  False
     """
     counts = np.asarray(matrix)
-    if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
-        raise ValueError(
-            f"a matrix of shape {counts.shape}: a row and a column for each class are needed, "
-            "as in Report.confusion"
-        )
-    if len(set(classes)) != len(counts):
-        raise ValueError(
-            f"{len(set(classes))} different names for the {len(counts)} classes of the matrix"
-        )
-    if (counts < 0).any() or (counts % 1 != 0).any():
-        raise ValueError("a confusion matrix counts clips: whole numbers, not shares, from 0 on")
-    if not counts.any():
-        raise ValueError("there are no clips in the confusion matrix")
+    _refuse_matrix(counts, classes)
     if not 0 <= threshold < 1:
         raise ValueError(f"threshold {threshold}: a share of all clips is needed, such as 0.001")
-    said, heard = counts.nonzero()
-    clips = counts[said, heard].astype(int)
+    true, predicted = counts.nonzero()
+    clips = counts[true, predicted].astype(int)
     table = pd.DataFrame(
         {
-            "said": [classes[i] for i in said],
-            "heard": [classes[i] for i in heard],
+            "true": [classes[i] for i in true],
+            "predicted": [classes[i] for i in predicted],
             "clips": clips,
-            "share": clips / counts.sum(axis=1)[said],
+            "share": clips / counts.sum(axis=1)[true],
             "shown": clips / counts.sum() >= threshold,
         }
     )
     return table.sort_values("clips", ascending=False, kind="stable", ignore_index=True)
 
 
+def _refuse_matrix(counts: np.ndarray, classes: Sequence[str]) -> None:
+    """Refuse what is no confusion matrix of these classes."""
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
+        raise ValueError(
+            f"shape {counts.shape}: a confusion matrix needs a row and a column a class"
+        )
+    if (n_names := len(set(classes))) != len(counts):
+        raise ValueError(f"{n_names} different names for the {len(counts)} classes of the matrix")
+    if (counts < 0).any() or (counts % 1 != 0).any():
+        raise ValueError("a confusion matrix counts clips: whole numbers, not shares, from 0 on")
+    if not counts.any():
+        raise ValueError("there are no clips in the confusion matrix")
+
+
 @dataclass(frozen=True)
 class Report:
-    """How a system did on clips it had not learned from, and all that is needed to do it again.
+    """How a system did on its test clips, and all that is needed to run it again.
 
     Attributes
     ----------
@@ -412,23 +399,25 @@ class Report:
     classes : tuple of str
         What the labels mean.
     n_train, n_test : int
-        Clips learned from, and asked about.
+        Number of training and of test clips.
     n_parameters, n_trainable : int
         Weights with running statistics, and weights alone.
     train_accuracy : float
         Share of the training clips recognised after the last epoch.
     seconds_features, seconds_training : float
-        Time taken. `features_cached` says whether the features lay on disk already.
+        Time taken. `features_cached` says whether the features were on disk already.
     y_true, y_pred : array of shape (n_test,)
-        Labels said and recognised.
+        True and predicted labels.
     speakers : array of shape (n_test,)
-        Who said each test clip.
+        Speaker of each test clip.
     rows : array of shape (n_test,)
-        Where the test clips stand in the corpus's table.
+        Rows of the test clips in the corpus's table.
     history : digitlab.training.History
         Loss and accuracy after each epoch.
     recogniser : digitlab.recognisers.Recogniser
-        What was trained; nothing, where several trainings are pooled.
+        What was trained; None where several runs are pooled.
+    notes : tuple of str
+        What the user should know of the run, such as how many clips were cut.
     parts : tuple of Report
         The runs that a pooled report stands for; empty for a single run.
     versions : dict
@@ -456,10 +445,11 @@ class Report:
     y_pred: np.ndarray = field(repr=False)
     speakers: np.ndarray = field(repr=False)
     rows: np.ndarray = field(repr=False)
-    history: object = field(default=None, repr=False)
-    recogniser: object = field(default=None, repr=False)
+    history: "History | None" = field(default=None, repr=False)
+    recogniser: "Recogniser | None" = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
     parts: tuple["Report", ...] = field(default=(), repr=False)
-    versions: dict = field(default_factory=lambda: versions(), repr=False)
+    versions: dict[str, str] = field(default_factory=lambda: versions(), repr=False)
 
     @property
     def correct(self) -> pd.Series:
@@ -469,7 +459,7 @@ class Report:
 
     @property
     def n_test(self) -> int:
-        """Different clips asked about; a clip asked in several runs counts once."""
+        """Number of different test clips; a clip tested in several runs counts once."""
         return len(np.unique(self.rows))
 
     @property
@@ -484,60 +474,60 @@ class Report:
 
     @property
     def speaker_interval(self) -> tuple[float, float]:
-        """95 % interval of the test accuracy, bootstrapped over the speakers."""
-        who = pd.Series(self.speakers, index=self.rows).groupby(level=0).first()
-        return speaker_interval(self.correct, who)
+        """Student's 95 % interval of the test accuracy, over the speakers."""
+        speakers = pd.Series(self.speakers, index=self.rows).groupby(level=0).first()
+        return speaker_interval(self.correct, speakers)
 
     @property
     def micro_f1(self) -> float:
-        """F1 over all answers together: where each clip has one label, the accuracy."""
+        """F1 over all predictions together: where each clip has one label, the accuracy."""
         return float(f1_score(self.y_true, self.y_pred, average="micro"))
 
     @property
     def macro_f1(self) -> float:
-        """The mean over the classes of their F1, each class counting alike."""
+        """The mean of the classes' F1; each class counts alike."""
         return float(f1_score(self.y_true, self.y_pred, average="macro", zero_division=0))
 
     @property
     def balanced_accuracy(self) -> float:
-        """The mean over the classes of the share recognised, each class counting alike."""
+        """The mean of the classes' accuracies; each class counts alike."""
         return float(np.mean(self.by_class["accuracy"]))
 
     @property
     def by_seed(self) -> pd.Series:
-        """Accuracy of each seed, over all its folds; its spread is the luck of the training."""
+        """Accuracy of each seed, over all its folds; its spread shows the chance in training."""
         runs = self.parts or (self,)
         right = pd.concat([run._answers.assign(seed=run.seed) for run in runs])
         return right.groupby("seed")["correct"].mean().rename("accuracy")
 
     @property
     def confusion(self) -> np.ndarray:
-        """Counts, (n_classes, n_classes): a row for what was said, a column for what was heard."""
+        """Counts, (n_classes, n_classes): a row for each true class, a column for predicted."""
         return confusion_matrix(self.y_true, self.y_pred, labels=range(len(self.classes)))
 
     def worst_pairs(self, n: int = 5) -> pd.DataFrame:
-        """Return what was most often taken for what, and the clips in which to hear it.
+        """Return the most frequent confusions, and the clips in which to hear them.
 
         Parameters
         ----------
         n : int
-            How many pairs, at most.
+            Number of pairs, at most.
 
         Returns
         -------
         pandas.DataFrame
-            ``said``, ``heard``, ``clips`` and ``share`` as in :func:`flows`, and ``rows``: where
-            the clips stand in the corpus's table, a list without repeats. Of several runs pooled,
-            ``clips`` counts every run's answers.
+            ``true``, ``predicted``, ``clips`` and ``share`` as in :func:`flows`, and ``rows``: the
+            clips' rows in the corpus's table, a list without repeats. Of several runs pooled,
+            ``clips`` counts the predictions of every run.
         """
         table = flows(self.confusion, self.classes).drop(columns="shown")
-        worst = table[table["said"] != table["heard"]].head(n)
-        names = np.asarray(self.classes)
-        asked = pd.DataFrame(
-            {"said": names[self.y_true], "heard": names[self.y_pred], "rows": self.rows}
+        worst = table[table["true"] != table["predicted"]].head(n)
+        names, pair = np.asarray(self.classes), ["true", "predicted"]
+        clips = pd.DataFrame(
+            {"true": names[self.y_true], "predicted": names[self.y_pred], "rows": self.rows}
         )
-        rows = asked.groupby(["said", "heard"])["rows"].agg(lambda clips: clips.unique().tolist())
-        return worst.join(rows, on=["said", "heard"]).reset_index(drop=True)
+        rows = clips.groupby(pair)["rows"].agg(lambda same: same.unique().tolist())
+        return worst.join(rows, on=pair).reset_index(drop=True)
 
     @property
     def by_class(self) -> pd.DataFrame:
@@ -558,27 +548,12 @@ class Report:
     def _answers(self) -> pd.DataFrame:
         return pd.DataFrame({"correct": self.y_true == self.y_pred, "row": self.rows})
 
-    def to_dict(self) -> dict:
-        """Return what a JSON file or ``results.csv`` keeps of the run.
-
-        Returns
-        -------
-        dict
-            Plain numbers, strings and the versions.
-        """
+    def to_dict(self) -> dict[str, object]:
+        """Return what a JSON file or ``results.csv`` keeps of the run: numbers, texts, versions."""
         low, high = self.interval
         speaker_low, speaker_high = self.speaker_interval
-        left_out = {
-            "classes",
-            "y_true",
-            "y_pred",
-            "speakers",
-            "rows",
-            "history",
-            "recogniser",
-            "parts",
-            "versions",
-        }
+        left_out = {"classes", "history", "notes", "parts", "recogniser", "rows", "speakers",
+                    "versions", "y_pred", "y_true"}  # fmt: skip
         kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in left_out}
         return kept | {
             "epochs": self.history.epochs if self.history else None,
@@ -593,34 +568,21 @@ class Report:
             "versions": self.versions,
         }
 
-    def to_dicts(self) -> list[dict]:
-        """Return one dictionary a run (seed or fold), and a last one pooled over them.
-
-        Returns
-        -------
-        list of dict
-            The last has ``"pooled": True``.
-        """
+    def to_dicts(self) -> list[dict[str, object]]:
+        """Return one dictionary for each run (seed or fold), and a last one, pooled over them."""
         runs = self.parts or (self,)
         return [run.to_dict() for run in runs] + [self.to_dict() | {"pooled": True}]
 
 
-def pool(parts: list[Report]) -> Report:
-    """Pool runs of one system, over seeds or folds, into one report.
+def pool(parts: Sequence[Report]) -> Report:
+    """Pool runs of one system, over seeds or folds, into one report with all their predictions.
+
+    A clip tested in several runs counts once in the intervals. Taught in chapter 7.
 
     Parameters
     ----------
-    parts : list of Report
+    parts : sequence of Report
         The runs.
-
-    Returns
-    -------
-    Report
-        Every answer of every run. Clips asked in several runs count once in the intervals.
-
-    Notes
-    -----
-    Taught in chapter 7.
     """
     first = parts[0]
     if len(parts) == 1:
@@ -636,6 +598,7 @@ def pool(parts: list[Report]) -> Report:
         train_accuracy=float(np.mean([part.train_accuracy for part in parts])),
         seconds_training=sum(part.seconds_training for part in parts),
         history=None,
+        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
         parts=tuple(parts),
         **joined,
     )
@@ -649,12 +612,7 @@ def _with_wilson(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that decide a result.
-
-    Returns
-    -------
-    dict of str to str
-        Those that are installed.
+    """Return the versions of Python and of the installed libraries that decide a result.
 
     Examples
     --------

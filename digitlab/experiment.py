@@ -258,7 +258,7 @@ def plan(
         least = 1 if corpus else recipe.at_least
         whole = corpora.load(corpus or recipe.corpus, at_least=least)
     used = _of_speakers(whole, recipe.speakers) if split == "published" else whole
-    used = used.at_scale(scale).every_take(every)
+    used = _every(used.at_scale(scale), every)
     split = recipe.split if split == "published" else split
     return Plan(
         recipe=recipe,
@@ -487,6 +487,12 @@ def _of_speakers(corpus: Corpus, speakers: tuple[str, ...]) -> Corpus:
     theirs = corpus.table["speaker"].isin(speakers)
     everybody = corpus.table["speaker"][theirs].nunique() == len(speakers)
     return corpus.select(theirs) if speakers and everybody else corpus
+
+
+def _every(corpus: Corpus, every: int) -> Corpus:
+    """Return one of so many takes of each word by each speaker, the first included."""
+    takes = corpus.table.groupby(["label", "speaker"]).cumcount()
+    return corpus.select(takes % every == 0)
 
 
 def _folds(recipe: Recipe, corpus: Corpus, split: str, seeds: range) -> tuple[Fold, ...]:

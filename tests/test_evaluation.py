@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from digitlab.evaluation import (
     Report,
@@ -59,6 +60,33 @@ def test_one_speaker_has_no_speaker_interval():
     assert np.isnan(speaker_interval(np.ones(5), np.repeat("anna", 5))).all()
 
 
+def test_the_speaker_interval_is_students_over_the_means_of_the_speakers_and_stays_a_share():
+    rng = np.random.default_rng(0)
+    speakers = rng.permutation(np.repeat(["anna", "ben", "carl", "dora"], [40, 60, 100, 200]))
+    correct = rng.random(400) < 0.7
+    means = [correct[speakers == name].mean() for name in ("anna", "ben", "carl", "dora")]
+    expected = stats.ttest_1samp(means, 0).confidence_interval(0.95)
+    assert speaker_interval(correct, speakers) == pytest.approx(tuple(expected))
+    assert speaker_interval([1, 1, 1, 0], list("aabb")) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "correct, speakers, problem",
+    [
+        ([1, 0, 1], ["anna", "ben"], "3 clips and 2 speakers"),
+        ([], [], "0 clips"),
+        ([1, -1], ["anna", "ben"], "compare"),
+        ([1, np.nan], ["anna", "ben"], "from 0 to 1"),
+        ([97, 80], ["anna", "ben"], "from 0 to 1"),
+    ],
+)
+def test_what_is_no_share_of_clips_for_each_speaker_has_no_speaker_interval(
+    correct, speakers, problem
+):
+    with pytest.raises(ValueError, match=problem):
+        speaker_interval(correct, speakers)
+
+
 def test_accuracy_confusion_and_tables(report):
     assert report.n_test == 40
     assert report.test_accuracy == 33 / 40
@@ -71,9 +99,9 @@ def test_accuracy_confusion_and_tables(report):
 
 def test_in_the_balanced_accuracy_rare_classes_count_as_much_as_frequent_ones(report):
     y_true = np.repeat([0, 1], [30, 10])
-    heard = replace(report, y_true=y_true, y_pred=np.zeros(40, int))
-    assert (heard.test_accuracy, heard.balanced_accuracy) == (0.75, 0.5)
-    assert heard.to_dict()["balanced_accuracy"] == 0.5
+    rare = replace(report, y_true=y_true, y_pred=np.zeros(40, int))
+    assert (rare.test_accuracy, rare.balanced_accuracy) == (0.75, 0.5)
+    assert rare.to_dict()["balanced_accuracy"] == 0.5
 
 
 def test_what_is_written_is_plain_json_with_everything_in_it(report):
@@ -109,6 +137,16 @@ def test_one_run_pooled_is_itself(report):
     assert pool([report]) is report
 
 
+def test_notes_of_pooled_runs_are_joined_once_each_and_not_written(report):
+    cut, moved = "2 of 40 clips were cut", "a DC offset was removed"
+    runs = [replace(report, seed=seed, notes=notes) for seed, notes in
+            enumerate([(cut,), (moved, cut), ()])]  # fmt: skip
+    assert pool(runs).notes == (cut, moved)
+    assert report.notes == ()
+    assert pool(runs).to_dict().keys() == report.to_dict().keys() == runs[0].to_dict().keys()
+    assert "notes" not in report.to_dict()
+
+
 def test_a_bootstrap_over_clips_is_as_wide_as_wilson_says():
     correct = np.arange(3000) < 2000
     assert clip_interval(correct) == pytest.approx(wilson_interval(2 / 3, 3000), abs=0.002)
@@ -137,19 +175,24 @@ def test_a_system_that_suits_one_speaker_is_not_yet_a_better_one():
     result = compare(first.astype(bool), second.astype(bool), speakers)
     assert result.p_value < 1e-10
     assert result.clip_interval[0] > 0
-    assert result.speaker_interval[0] == 0
+    by_speaker = [(first - second)[speakers == speaker].mean() for speaker in range(4)]
+    student = stats.ttest_1samp(by_speaker, 0).confidence_interval(0.95)
+    assert result.speaker_interval == pytest.approx(tuple(student))
+    assert result.speaker_interval[0] < 0
+    swapped = compare(second.astype(bool), first.astype(bool), speakers)
+    assert swapped.speaker_interval == pytest.approx((-student[1], -student[0]))
 
 
-def test_over_few_speakers_the_bootstrap_holds_the_truth_more_often_than_wilson_and_too_seldom():
+def test_over_six_speakers_students_interval_contains_the_truth_as_often_as_it_promises():
     rng = np.random.default_rng(0)
     speakers = np.repeat(np.arange(6), 100)
     held = []
-    for _ in range(100):
+    for _ in range(400):
         correct = rng.random(600) < np.repeat(rng.beta(5.83, 2.5, 6), 100)
         bounds = speaker_interval(correct, speakers), wilson_interval(correct.mean(), 600)
         held.append([low <= 0.7 <= high for low, high in bounds])
     by_speaker, by_clip = np.mean(held, axis=0)
-    assert by_clip < 0.6 and 0.75 < by_speaker < 0.95
+    assert by_clip < 0.6 and 0.92 < by_speaker < 0.98
 
 
 def test_equal_systems_have_nothing_between_them():
@@ -231,7 +274,7 @@ def test_flows_list_every_pair_once_the_most_frequent_first():
     matrix = np.array([[5, 0, 3], [1, 8, 0], [0, 0, 3]])
     table = flows(matrix, ("go", "no", "dog"))
     assert table["clips"].tolist() == [8, 5, 3, 3, 1]
-    pairs = list(zip(table["said"], table["heard"], strict=True))
+    pairs = list(zip(table["true"], table["predicted"], strict=True))
     assert pairs == [("no", "no"), ("go", "go"), ("go", "dog"), ("dog", "dog"), ("no", "go")]
     assert table["share"].tolist() == pytest.approx([8 / 9, 5 / 8, 3 / 8, 1, 1 / 9])
     assert table["shown"].all()
@@ -243,7 +286,7 @@ def test_a_pair_right_at_the_threshold_is_shown(threshold):
     matrix = [[500, least], [least - 1, 501 - 2 * least]]
     table = flows(matrix, ("go", "no"), threshold=threshold)
     assert table["clips"].sum() == 1000
-    wrong = table[table["said"] != table["heard"]].set_index("clips")["shown"]
+    wrong = table[table["true"] != table["predicted"]].set_index("clips")["shown"]
     assert wrong[least] and not wrong.get(least - 1, False)
 
 
@@ -274,18 +317,18 @@ def test_a_threshold_is_a_share_of_the_clips(threshold):
 
 def test_the_worst_pairs_come_with_the_clips_to_listen_to(report):
     y_pred = report.y_true.copy()
-    y_pred[[3, 24, 21]] = 1  # three said 0
-    y_pred[[12, 38]] = 0  # two said 1
-    asked = replace(report, y_pred=y_pred, rows=np.arange(40) + 100)
-    worst = asked.worst_pairs()
+    y_pred[[3, 24, 21]] = 1  # three are a 0
+    y_pred[[12, 38]] = 0  # two are a 1
+    changed = replace(report, y_pred=y_pred, rows=np.arange(40) + 100)
+    worst = changed.worst_pairs()
     assert worst.to_dict("list") == {
-        "said": ["0", "1"],
-        "heard": ["1", "0"],
+        "true": ["0", "1"],
+        "predicted": ["1", "0"],
         "clips": [3, 2],
         "share": [0.15, 0.1],
         "rows": [[103, 121, 124], [112, 138]],
     }
-    assert asked.worst_pairs(1)["rows"].tolist() == [[103, 121, 124]]
-    twice = pool([asked, replace(asked, seed=2)]).worst_pairs(1)
+    assert changed.worst_pairs(1)["rows"].tolist() == [[103, 121, 124]]
+    twice = pool([changed, replace(changed, seed=2)]).worst_pairs(1)
     assert twice["clips"].tolist() == [6] and twice["rows"].tolist() == [[103, 121, 124]]
     assert replace(report, y_pred=report.y_true).worst_pairs().empty

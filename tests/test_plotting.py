@@ -12,7 +12,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.text import Text
 
-from digitlab import evaluation, features, plotting
+from digitlab import audio, evaluation, features, plotting
 from digitlab.training import History
 
 FREQUENCIES = np.geomspace(3900, 20, 76)
@@ -31,7 +31,7 @@ PLOTTERS = {
     "scattering": lambda ax: plotting.scattering(np.ones((76, 32)), FREQUENCIES, 1.0, ax=ax),
     "confusion": lambda ax: plotting.confusion(np.eye(10, dtype=int), tuple("0123456789"), ax=ax),
     "alluvial": lambda ax: plotting.alluvial(np.eye(3, dtype=int), ("yes", "no", "up"), ax=ax),
-    "probabilities": lambda ax: plotting.probabilities([0.1, 0.9], ("no", "yes"), said=1, ax=ax),
+    "probabilities": lambda ax: plotting.probabilities([0.1, 0.9], ("no", "yes"), true=1, ax=ax),
     "learning_curve": lambda ax: plotting.learning_curve(HISTORY, ax=ax),
     "accuracies": lambda ax: plotting.accuracies(TABLE, ax=ax),
     "reliability": lambda ax: plotting.reliability(BINS, ax=ax),
@@ -74,6 +74,24 @@ def test_a_spectrum_peaks_at_0_db_where_the_tone_is():
     assert np.isfinite(plotting.spectrum(np.zeros(800), 8000).lines[0].get_ydata()).all()
 
 
+@pytest.mark.parametrize("plot", [plotting.waveform, plotting.spectrum])
+def test_integer_samples_are_drawn_as_the_sound_that_they_are(plot):
+    sound = 0.5 * np.sin(np.arange(800))
+    for samples in (np.int16(np.rint(sound * 32768)), np.uint8(np.rint(sound * 128) + 128)):
+        ax, same = plot(samples, 8000), plot(audio.to_float(samples), 8000)
+        assert np.array_equal(ax.lines[0].get_ydata(), same.lines[0].get_ydata())
+    assert np.allclose(plotting.waveform(samples, 8000).lines[0].get_ydata(), sound, atol=0.01)
+
+
+@pytest.mark.parametrize("plot", [plotting.waveform, plotting.spectrum])
+def test_stereo_is_two_curves_and_the_wrong_way_round_is_refused(plot):
+    stereo = np.random.default_rng(0).uniform(-1, 1, (800, 2))
+    ax = plot(stereo, 8000)
+    assert len(ax.lines) == 2 and len(ax.lines[0].get_ydata()) > 400
+    with pytest.raises(ValueError, match="transpose"):
+        plot(stereo.T, 8000)
+
+
 def test_a_spectrogram_puts_each_value_at_its_time_and_frequency():
     values = np.zeros((5, 4))
     values[3, 2] = 1
@@ -92,7 +110,7 @@ def test_a_confusion_matrix_shows_its_counts_and_names_the_digits_from_0():
     assert sorted(int(text.get_text()) for text in ax.texts if text.get_text()) == sorted(
         [*range(1, 11), 4]
     )
-    assert "said" in ax.get_ylabel() and "heard" in ax.get_xlabel()
+    assert (ax.get_ylabel(), ax.get_xlabel()) == ("true", "predicted")
 
 
 def test_the_names_of_thirty_words_do_not_run_into_each_other():
@@ -104,7 +122,7 @@ def test_the_names_of_thirty_words_do_not_run_into_each_other():
         assert not any(one.overlaps(other) for one, other in pairwise(boxes))
 
 
-def test_a_class_that_nobody_said_does_not_break_the_matrix():
+def test_a_class_without_clips_does_not_break_the_matrix():
     plotting.confusion(np.zeros((3, 3), int), ("a", "b", "c")).figure.canvas.draw()
 
 
@@ -175,32 +193,32 @@ def test_flows_are_as_wide_as_their_clips_and_fill_the_bars(words):
     matrix, classes = confused(words), tuple(words)
     ax = plotting.alluvial(matrix, classes, threshold=0)
     left, right, width = flows_of(ax).T
-    heard, said = bars_of(ax)
+    predicted, true = bars_of(ax)
     order = [classes.index(name) for name in names_of(ax)]
-    assert np.allclose(heard[:, 1], matrix.sum(axis=0)[order])
-    assert np.allclose(said[:, 1], matrix.sum(axis=1)[order])
+    assert np.allclose(predicted[:, 1], matrix.sum(axis=0)[order])
+    assert np.allclose(true[:, 1], matrix.sum(axis=1)[order])
     shown = np.zeros_like(matrix)
-    shown[standing_in(right, said), standing_in(left, heard)] = width.round()
+    shown[standing_in(right, true), standing_in(left, predicted)] = width.round()
     assert (shown == matrix[np.ix_(order, order)]).all()
-    for tops, bars in ((left, heard), (right, said)):
+    for tops, bars in ((left, predicted), (right, true)):
         stacked = tops.argsort()
         ends = tops[stacked] + width[stacked]
         assert (ends[:-1] <= tops[stacked][1:] + 1e-6).all(), "flows overlap in a bar"
         assert (bars[:-1].sum(axis=1) < bars[1:, 0]).all(), "bars overlap"
 
 
-def test_what_was_heard_right_runs_level_and_pale_and_errors_are_dark_in_grey():
+def test_correct_flows_are_level_and_pale_and_errors_are_dark_in_grey():
     matrix = confused()
     ax = plotting.alluvial(matrix, tuple(WORDS))
-    heard, said = bars_of(ax)
+    predicted, true = bars_of(ax)
     left, right, _ = flows_of(ax).T
-    correct = standing_in(left, heard) == standing_in(right, said)
+    correct = standing_in(left, predicted) == standing_in(right, true)
     assert np.allclose(left[correct], right[correct])
     colours = np.array([patch.get_facecolor()[:3] for patch in ax.patches if is_flow(patch)])
     grey = colours @ (0.2126, 0.7152, 0.0722)
     assert grey[correct].min() > 0.75 and grey[~correct].max() < 0.5
     bars = np.array([bar.get_facecolor()[:3] for bar in ax.containers[1]])
-    assert (colours[~correct] == bars[standing_in(right, said)[~correct]]).all()
+    assert (colours[~correct] == bars[standing_in(right, true)[~correct]]).all()
     assert (bars[:-1] != bars[1:]).any(axis=1).all(), "neighbours differ"
 
 
@@ -226,7 +244,7 @@ def test_flows_cross_far_less_than_in_alphabetical_order(words, share, seed):
 
     def crossings(order):
         return n_crossings(
-            [(order.index(f.said), order.index(f.heard)) for f in table.itertuples()]
+            [(order.index(f.true), order.index(f.predicted)) for f in table.itertuples()]
         )
 
     assert crossings(names_of(ax)) < share * crossings(list(classes))
@@ -249,14 +267,14 @@ def test_no_names_overlap_even_of_thirty_words(place):
     ax = plotting.alluvial(confused(), tuple(WORDS), title="30 words", ax=ax)
     ax.figure.canvas.draw()
     texts = [text for text in ax.findobj(Text) if text.get_text() and text.get_visible()]
-    assert len(texts) == 2 * 30 + len(["heard", "said", "title", "key"])
+    assert len(texts) == 2 * 30 + len(["predicted", "true", "title", "key"])
     boxes = [text.get_window_extent() for text in texts]
     assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
     page = ax.figure.bbox
     assert all(page.containsx(x) and page.containsy(y) for box in boxes for x, y in box.corners())
 
 
-def test_beside_a_word_stands_how_many_of_its_clips_were_heard_right():
+def test_beside_a_word_stands_how_many_of_its_clips_were_correct():
     ax = plotting.alluvial(np.array([[8.0, 2], [0, 3]]), ("no", "go"))
     assert {label.get_text() for label in ax.child_axes[0].get_yticklabels()} == {
         "no  8/10",
@@ -272,7 +290,7 @@ def test_beside_a_word_stands_how_many_of_its_clips_were_heard_right():
         ([[5, 3, 0], [2, 0, 0], [0, 0, 0]], ["yes", "no", "never"], 0),
         ([[5, 5], [5, 5]], ["yes", "no"], 0.9),
     ],
-    ids=["one class", "none right", "a class that nobody said or heard", "nothing drawn"],
+    ids=["one class", "none right", "a class that is never true nor predicted", "nothing drawn"],
 )
 def test_odd_matrices_are_drawn_too(matrix, classes, threshold):
     ax = plotting.alluvial(matrix, classes, threshold=threshold)
@@ -287,8 +305,8 @@ def test_what_is_no_confusion_matrix_is_not_drawn():
     assert not plt.get_fignums()
 
 
-def test_probabilities_are_drawn_as_they_are_and_what_was_said_is_hatched():
-    ax = plotting.probabilities([0.1, 0.7, 0.2], tuple("abc"), said=2)
+def test_probabilities_are_drawn_as_they_are_and_the_true_class_is_hatched():
+    ax = plotting.probabilities([0.1, 0.7, 0.2], tuple("abc"), true=2)
     assert [bar.get_height() for bar in ax.patches] == [0.1, 0.7, 0.2]
     assert [bool(bar.get_hatch()) for bar in ax.patches] == [False, False, True]
     assert [label.get_text() for label in ax.get_xticklabels()] == list("abc")

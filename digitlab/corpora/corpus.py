@@ -6,7 +6,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ import pandas as pd
 from digitlab import audio, riff
 from digitlab.environment import printable, sha256
 from digitlab.layouts import NOISE, CorpusError, listed
+from digitlab.preparation import Preparation, Prepared, cut_to_fit, summarise
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -119,14 +120,16 @@ class Corpus:
         return self.select(_thinned(rows, self.table["label"].to_numpy()[rows], most))
 
     def read(self, row: int) -> np.ndarray:
-        """Read one clip as it is: float32 samples, shape (n_samples,), whose full scale is 1.
+        """Read one clip: float32 samples, shape (n_samples,), whose full scale is 1.
+
+        Several channels are mixed down to one.
 
         Parameters
         ----------
         row : int
             Row of the table.
         """
-        return self._read(self.table["path"].iloc[row])
+        return _mono(self._read(self.table["path"].iloc[row]))
 
     def waveforms(
         self,
@@ -136,7 +139,10 @@ class Corpus:
         normalize: bool = True,
         rate: int | None = None,
     ) -> np.ndarray:
-        """Read every clip into one array, truncated or filled up with zeros.
+        """Read every clip into one array of clips of one length.
+
+        What is too long is cut to the word in it, what is too short filled up with zeros, as
+        :func:`digitlab.preparation.prepare` does it. A printed line says how many were changed.
 
         Parameters
         ----------
@@ -146,7 +152,7 @@ class Corpus:
             Where a clip that is too short comes to lie: with zeros on both sides, or all at its
             end.
         normalize : bool
-            Whether to scale each clip, before it is cut, to peak 1.
+            Whether to scale each clip to peak 1.
         rate : int, optional
             Resample to this rate in Hz, to which `n_samples` then refers.
 
@@ -169,17 +175,66 @@ class Corpus:
         >>> corpora.load("voices").at_scale("smoke").waveforms().shape
         (240, 8192)
         """
-        waveforms = np.zeros((len(self), n_samples), np.float32)
-        for row, samples in self._each(self._read):
-            samples = audio.resample(samples, self.rate, rate or self.rate)
-            if normalize:
-                samples = audio.peak_normalize(samples)
-            waveforms[row] = audio.fit(samples, n_samples, align=align)
+        preparation = Preparation(rate or self.rate, n_samples, align, normalize)
+        waveforms, notes = self.prepare(preparation)
+        for note in notes:
+            _say_once(note)
         return waveforms
+
+    def prepare(self, preparation: Preparation) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Read every clip as a system takes it.
+
+        Parameters
+        ----------
+        preparation : Preparation
+            Rate and length of the clips, and how recordings are fitted to them.
+
+        Returns
+        -------
+        waveforms : array of shape (n_clips, n_samples), float32
+            In the table's order.
+        notes : tuple of str
+            How many recordings were changed, a line for each kind of change.
+        """
+        waveforms = np.zeros((len(self), preparation.n_samples), np.float32)
+        recordings, notes = self._cut(preparation)
+        for row, recording in recordings:
+            waveforms[row] = preparation.fit(recording)
+        return waveforms, summarise(notes)
+
+    def cut(self, preparation: Preparation) -> tuple[list[np.ndarray], tuple[str, ...]]:
+        """Read every clip as :meth:`prepare` does, without padding it and scaling it.
+
+        Parameters
+        ----------
+        preparation : Preparation
+            As for :meth:`prepare`.
+
+        Returns
+        -------
+        recordings : list of array of float32
+            Of at most ``n_samples`` samples.
+        notes : tuple of str
+            As for :meth:`prepare`.
+        """
+        recordings, notes = self._cut(preparation)
+        return [recording for _, recording in recordings], summarise(notes)
+
+    def _cut(self, preparation: Preparation) -> tuple[Iterator, list[Prepared]]:
+        """Return an iterator over rows and cut recordings, and a list that it fills on its way."""
+        changes: list[Prepared] = []
+
+        def recordings():
+            for row, samples in self._each(self._read):
+                cut = cut_to_fit(samples, self.rate, preparation)
+                changes.append(replace(cut, samples=cut.samples[:0]))
+                yield row, cut.samples
+
+        return recordings(), changes
 
     def recordings(self) -> list[np.ndarray]:
         """Read every clip as :meth:`read` does, each of its own length, in the table's order."""
-        return [samples for _, samples in self._each(self._read)]
+        return [_mono(samples) for _, samples in self._each(self._read)]
 
     def durations(self) -> np.ndarray:
         """Return how long each clip is, in seconds, from the headers alone: shape (n_clips,)."""
@@ -203,7 +258,7 @@ class Corpus:
         """
         quiet = 10 ** (silence_db / 20)
         return pd.DataFrame(
-            [_measured(samples, self.rate, quiet) for _, samples in self._each(self._read)],
+            [_measured(_mono(samples), self.rate, quiet) for _, samples in self._each(self._read)],
             columns=["seconds", "peak_db", "rms_db", "clipped", "silent_start_s", "silent_end_s"],
         )
 
@@ -283,15 +338,15 @@ class Corpus:
 
     def _read(self, path: Path) -> np.ndarray:
         samples, rate = audio.read_wav(path)
-        self._expect(path, rate, 1 if samples.ndim == 1 else samples.shape[1])
+        self._expect(path, rate)
         return samples
 
     def _duration(self, path: Path) -> float:
         wav = riff.check(path)
-        self._expect(path, wav.rate, wav.channels)
+        self._expect(path, wav.rate)
         return len(self._read(path)) / self.rate if wav.duration is None else wav.duration
 
-    def _expect(self, path: Path, rate: int, n_channels: int) -> None:
+    def _expect(self, path: Path, rate: int) -> None:
         if rate != self.rate:
             raise audio.WavError(
                 path,
@@ -299,13 +354,15 @@ class Corpus:
                 byte=None,
                 remedy="Resample it (digitlab.audio.resample), or keep it in a folder of its own.",
             )
-        if n_channels != 1:
-            raise audio.WavError(
-                path,
-                f"it has {n_channels} channels where one is expected",
-                byte=None,
-                remedy="Mix it down: read it with mono=True and write it again.",
-            )
+
+
+@cache
+def _say_once(note: str) -> None:
+    print(printable(note))
+
+
+def _mono(samples: np.ndarray) -> np.ndarray:
+    return samples if samples.ndim == 1 else samples.mean(axis=1)
 
 
 def name_of(path: Path, folder: Path | None) -> str:
