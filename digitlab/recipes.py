@@ -36,6 +36,8 @@ class Recipe:
         A function of :mod:`digitlab.features`.
     model : str
         A builder of :mod:`digitlab.models`.
+    model_settings : dict
+        What the builder is told besides sizes and seed.
     epochs, batch_size : int
         How it learns.
     published : dict
@@ -90,6 +92,7 @@ class Recipe:
     batch_size: int
     published: dict
     source: str
+    model_settings: dict = field(default_factory=dict)
     optimizer: str = "adam"
     learning_rate: float = 1e-3
     schedule: str = "constant"
@@ -382,7 +385,7 @@ RECIPES = {
     ),
     "C1": Recipe(
         title="convolutional network on complex spectrograms",
-        model="complex_cnn",
+        model="deep_cnn",
         **AS_C1,
         published={
             "train_accuracy": 0.9427,
@@ -394,19 +397,22 @@ RECIPES = {
     ),
     "C2": Recipe(
         title="C1's network on magnitudes",
-        model="magnitude_cnn",
+        model="deep_cnn",
+        model_settings={"front_end": "magnitude"},
         **AS_C1,
         published={},
     ),
     "C3": Recipe(
         title="C1's network on squared magnitudes",
-        model="power_cnn",
+        model="deep_cnn",
+        model_settings={"front_end": "power"},
         **AS_C1,
         published={},
     ),
     "C4": Recipe(
         title="C1's network on log-mel bands",
-        model="log_mel_cnn",
+        model="deep_cnn",
+        model_settings={"front_end": "log-mel"},
         **AS_C1,
         published={},
     ),
@@ -655,7 +661,12 @@ def _fit_and_test(
         "seed": seed,
         **where,
     }
-    build = partial(getattr(models, recipe.model), n_classes=len(corpus.classes), seed=seed)
+    build = partial(
+        getattr(models, recipe.model),
+        n_classes=len(corpus.classes),
+        seed=seed,
+        **recipe.model_settings,
+    )
     y_train, scaling = y[train], {}
     if recipe.trainer:
         x_train, validation, x_test = (
@@ -701,6 +712,7 @@ def _fit_and_test(
         clips=clips,
         features=recipe.features,
         builder=recipe.model,
+        model_settings=recipe.model_settings,
         model=model,
         **scaling,
     )

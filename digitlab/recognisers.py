@@ -62,6 +62,8 @@ class Recogniser:
         :meth:`digitlab.corpora.Corpus.waveforms`.
     features, builder : str
         Functions of :mod:`digitlab.features` and of :mod:`digitlab.models`.
+    model_settings : dict
+        What the builder is told besides sizes and seed.
     classes : tuple of str
         What it can answer.
     model : object
@@ -83,6 +85,7 @@ class Recogniser:
     clips: dict
     features: str
     builder: str
+    model_settings: dict
     classes: tuple[str, ...]
     model: Any = field(repr=False)
     mean: np.ndarray | None = field(default=None, repr=False)
@@ -231,7 +234,7 @@ def _built(about: dict, arrays: dict) -> Recogniser:
     builder = _function(models, about["builder"])
     silence, _ = _prepared(np.zeros(100), 8000, about["rate"], **about["clips"])
     x = featurizer(silence[np.newaxis])
-    model = builder(*x.shape[1:], len(about["classes"]))
+    model = builder(*x.shape[1:], len(about["classes"]), **about["model_settings"])
     scaling = {name: arrays.pop(name) for name in ARRAYS if name in arrays}
     if any(values.shape != x.shape[1:] for values in scaling.values()):
         raise ValueError("its features have another shape than those this digitlab computes")
@@ -241,9 +244,9 @@ def _built(about: dict, arrays: dict) -> Recogniser:
 
 
 def _function(module: ModuleType, name: str):
-    """Return a public function that this module itself defines, whatever a file may ask for."""
+    """Return a public function that this package itself defines, whatever a file may ask for."""
     found = vars(module).get(name)
-    own = inspect.isfunction(found) and found.__module__ == module.__name__
+    own = inspect.isfunction(found) and f"{found.__module__}.".startswith(f"{module.__name__}.")
     if not own or name.startswith("_"):
         raise ValueError(f"it needs {module.__name__}.{name}, which this digitlab does not have")
     return found
