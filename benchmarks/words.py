@@ -30,7 +30,7 @@ def main() -> None:
     torch.set_num_threads(2)
     pair = [
         build(16000, 1, 30).to(memory_format=torch.channels_last)
-        for build in (models.torch.complex_cnn, models.torch.separable_cnn)
+        for build in (models.torch.deep_cnn, models.torch.separable_cnn)
     ]
     seconds = np.array([[step(network) for network in pair] for _ in range(6)])[1:]
     c1, c5 = np.median(seconds, axis=0)
