@@ -32,6 +32,7 @@ __all__ = [
     "quantise",
     "read_wav",
     "resample",
+    "to_float",
     "write_wav",
 ]
 
@@ -254,6 +255,43 @@ def resample(samples, rate, new_rate):
         raise ValueError(f"rates must be positive, not {rate} Hz and {new_rate} Hz")
     samples = np.asarray(samples, dtype=np.float32)
     return samples if rate == new_rate else soxr.resample(samples, rate, new_rate, quality="VHQ")
+
+
+def to_float(samples):
+    """Return samples as float32, with full scale 1.
+
+    Parameters
+    ----------
+    samples : array_like, any shape
+        Floats, which pass as they are, or int8, int16, int32 or uint8, which are scaled by their
+        type (uint8 is centred at 128).
+
+    Returns
+    -------
+    ndarray of float32, the same shape
+        The samples.
+
+    Raises
+    ------
+    ValueError
+        If the samples are of another type.
+
+    Examples
+    --------
+    >>> to_float(np.array([-32768, 16384], dtype=np.int16))
+    array([-1. ,  0.5], dtype=float32)
+    """
+    samples = np.asarray(samples)
+    if samples.dtype.kind == "f":
+        return samples.astype(np.float32, copy=False)
+    if samples.dtype not in (np.int8, np.int16, np.int32, np.uint8):
+        raise ValueError(
+            f"samples of type {samples.dtype} have no known full scale: "
+            "give floats from -1 to 1, or int16, int32, int8 or uint8"
+        )
+    bits = 8 * samples.dtype.itemsize
+    centre = 128 if samples.dtype == np.uint8 else 0
+    return ((samples.astype(np.float64) - centre) / 2 ** (bits - 1)).astype(np.float32)
 
 
 def peak_normalize(samples):

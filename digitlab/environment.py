@@ -33,7 +33,9 @@ def cache_folder() -> Path:
     return folder
 
 
-def kept_on_disk(function: Callable, folder: Path | None = None) -> Callable:
+def kept_on_disk(
+    function: Callable, folder: Path | None = None, ignore: tuple[str, ...] = ()
+) -> Callable:
     """Return the function with its results kept on disk, under the content of its arguments.
 
     Parameters
@@ -42,6 +44,8 @@ def kept_on_disk(function: Callable, folder: Path | None = None) -> Callable:
         Of arrays, numbers and words, to arrays.
     folder : pathlib.Path, optional
         By default the cache folder, as it is named now.
+    ignore : tuple of str
+        Names of arguments that do not tell one result from another.
 
     Returns
     -------
@@ -56,7 +60,7 @@ def kept_on_disk(function: Callable, folder: Path | None = None) -> Callable:
     """
     import joblib
 
-    return joblib.Memory(folder or cache_folder(), verbose=0).cache(function)
+    return joblib.Memory(folder or cache_folder(), verbose=0).cache(function, ignore=list(ignore))
 
 
 @contextmanager

@@ -546,7 +546,8 @@ def run(
             f"{model_file} can keep one model, and these are {len(trainings)} trainings: "
             "ask for one seed, and for a split that is not by speakers"
         )
-    x, timing = _features(recipe, waveforms, device if framework == "torch" else None)
+    rate = recipe.clips.get("rate", corpus.rate)
+    x, timing = _features(recipe, waveforms, rate, device if framework == "torch" else None)
     if not recipe.vary:
         waveforms = None  # they may take gigabytes
     reports = []
@@ -611,14 +612,10 @@ def _at_scale(recipe: Recipe, corpus: corpora.Corpus, scale: str) -> tuple:
     return replace(recipe, clips=clips, **share), corpus
 
 
-def _features(recipe, waveforms, device) -> tuple[np.ndarray | None, dict]:
+def _features(recipe, waveforms, rate, device) -> tuple[np.ndarray | None, dict]:
     if waveforms is None:
         return None, {"seconds_features": 0.0, "features_cached": False}
-    settings = {"device": device} if recipe.features in features.KEPT_ON_DISK else {}
-    cached = features.is_cached(waveforms, feature=recipe.features, device=device)
-    start = time.perf_counter()
-    x = getattr(features, recipe.features)(waveforms, **settings)
-    seconds = time.perf_counter() - start
+    x, seconds, cached = features.timed(recipe.features, waveforms, rate, device)
     return x, {"seconds_features": seconds, "features_cached": cached}
 
 
@@ -627,7 +624,9 @@ def _clips(recipe, corpus):
     lightning = import_module("digitlab.training.lightning")
     n_bytes = len(corpus) * recipe.clips["n_samples"] * np.float32().nbytes
     settings = {"in_memory": n_bytes <= MOST_IN_MEMORY, **recipe.clips}
-    return lightning.Clips(corpus, transform=getattr(features, recipe.features), **settings)
+    rate = recipe.clips.get("rate", corpus.rate)
+    transform = partial(features.compute, recipe.features, rate=rate)
+    return lightning.Clips(corpus, transform=transform, **settings)
 
 
 def _fit_and_test(
@@ -674,7 +673,9 @@ def _fit_and_test(
             x, x_train = scaler.transform(x), scaler.transform(x_train)
         varied = None
         if recipe.vary:
-            varied = partial(_varied, recipe, waveforms[train])
+            varied = partial(
+                _varied, recipe, waveforms[train], recipe.clips.get("rate", corpus.rate)
+            )
         x_test, model = x[test], build(*x.shape[1:])
         history = training.fit(
             model,
@@ -727,10 +728,11 @@ def _copies(recipe, corpus) -> tuple[np.ndarray, np.ndarray, float]:
     start = time.perf_counter()
     settings = {key: recipe.clips[key] for key in ("rate", "n_samples")}
     waveforms, table = augment.copies(corpus, **settings)
-    x = getattr(features, recipe.features)(waveforms)
+    x = features.compute(recipe.features, waveforms, recipe.clips["rate"])
     return x, np.array(table["label"]), time.perf_counter() - start
 
 
-def _varied(recipe, waveforms, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _varied(recipe, waveforms, rate: int, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return the features of the training clips, each changed by lot."""
-    return getattr(features, recipe.features)(np.stack(augment.vary(waveforms, rng, **recipe.vary)))
+    clips = np.stack(augment.vary(waveforms, rng, **recipe.vary))
+    return features.compute(recipe.features, clips, rate, keep=False)

@@ -102,7 +102,7 @@ class Recogniser:
         array of shape (n_clips, n_classes), float32
             Each row sums to 1.
         """
-        x = _function(features, self.features)(waveforms)
+        x = features.compute(self.features, waveforms, self.rate, keep=False)
         if self.mean is not None:
             x = ((x - self.mean) / self.spread).astype(np.float32)
         return import_module(f"digitlab.training.{self.framework}").predict(self.model, x)
@@ -227,10 +227,9 @@ def _built(about: dict, arrays: dict) -> Recogniser:
     if about["framework"] not in FRAMEWORKS:
         raise ValueError(f"it is for {about['framework']!r}, not for {' or '.join(FRAMEWORKS)}")
     models = import_module(f"digitlab.models.{about['framework']}")
-    featurizer = _function(features, about["features"])
     builder = _function(models, about["builder"])
     silence, _ = _prepared(np.zeros(100), 8000, about["rate"], **about["clips"])
-    x = featurizer(silence[np.newaxis])
+    x = features.compute(about["features"], silence[np.newaxis], about["rate"], keep=False)
     model = builder(*x.shape[1:], len(about["classes"]))
     scaling = {name: arrays.pop(name) for name in ARRAYS if name in arrays}
     if any(values.shape != x.shape[1:] for values in scaling.values()):

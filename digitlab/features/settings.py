@@ -1,8 +1,8 @@
-"""What every spectrogram of C1 agrees on, whichever library computes it."""
+"""What the spectrograms of all libraries share: NumPy, PyTorch and Keras."""
 
 import numpy as np
 
-FLOOR = 1e-6  # power of a mel band, below which it is silent: added before the logarithm
+FLOOR = 1e-6  # added to the power of a mel band before the logarithm
 
 
 def refuse_settings(

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from digitlab.features.executors import Plan, plan, run
+from digitlab.features.executors.plans import Plan, plan, run
 
 
 def scatter(clips, J: int, Q: int):

@@ -1,17 +1,29 @@
 """Scattering with NumPy and SciPy."""
 
 import sys
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import numpy as np
 import scipy.fft
+from tqdm import tqdm
 
-from digitlab.features.executors import Plan, plan, run
+from digitlab.features.executors.plans import CPU_BATCH, Plan, plan, run
 
 
 def scatter(clips: np.ndarray, J: int, Q: int) -> np.ndarray:
     """Scatter an array (n_clips, n_samples) of float32 or float64."""
     return run(clips, _plan(clips.shape[1], J, Q, clips.dtype), sys.modules[__name__])
+
+
+def in_batches(
+    clips: np.ndarray, J: int, Q: int, reduce: Callable | None = None
+) -> Iterator[np.ndarray]:
+    """Scatter an array batch by batch, as the executor with PyTorch does."""
+    starts = range(0, len(clips), CPU_BATCH)
+    for i in tqdm(starts, desc="scattering", unit="batch", disable=len(starts) < 8):
+        coefficients = scatter(clips[i : i + CPU_BATCH], J, Q)
+        yield coefficients if reduce is None else reduce(coefficients, np)
 
 
 @lru_cache(maxsize=4)
