@@ -4,22 +4,11 @@ import time
 
 import numpy as np
 
-from digitlab.features import scattering_transform, spectrograms
+from digitlab import features
+from digitlab.features.scattering_transform import KEPT_ON_DISK, describe, is_kept
 
-FEATURES = (
-    "magnitude_spectrogram",
-    "spectrogram",
-    "log_mel_spectrogram",
-    "log_mel",
-    "log_mel_frames",
-    "samples",
-    "sample_frames",
-    "mean_spectrum",
-    "mfcc_means",
-    "scattering",
-    "log_scattering",
-    "scattering_course",
-)
+ON_A_DEVICE = ("scattering", *KEPT_ON_DISK)
+NO_FEATURES = ("compute", "timed", "is_cached", "scattering_paths", "filter_bank")
 
 
 def compute(
@@ -32,20 +21,16 @@ def compute(
     name : str
         Such as ``"log_mel"``.
     waveforms : array of shape (n_clips, n_samples)
-        Samples, one clip a row.
-    rate : float
-        In Hz.
+    rate : float, in Hz
     device : str, optional
-        Where to compute features of scattering, as for :func:`log_scattering`; the others are
-        computed on the CPU.
+        As for :func:`log_scattering`; features without scattering are computed on the CPU.
     keep : bool
-        Whether ``"log_scattering"`` and ``"scattering_course"`` are read from the disk if they are
-        there, and kept there if not. False for recordings that are private: nothing is written.
+        Whether ``"log_scattering"`` and ``"scattering_course"`` are looked up and kept on disk.
+        With False nothing is read or written, as it should be for private recordings.
 
     Returns
     -------
     array of shape (n_clips, ...), float32
-        The feature.
 
     Raises
     ------
@@ -57,13 +42,17 @@ def compute(
     >>> compute("log_mel", np.zeros((2, 17640)), 22050).shape
     (2, 64, 35)
     """
-    return _compute(name, waveforms, rate, device, keep)[0]
+    _refuse_name(name)
+    if name in KEPT_ON_DISK:
+        return describe(name, waveforms, rate, device=device, keep=keep)[0]
+    settings = {"device": device} if name in ON_A_DEVICE else {}
+    return getattr(features, name)(waveforms, rate, **settings)
 
 
 def timed(
     name: str, waveforms: np.ndarray, rate: float, device: str | None = None
 ) -> tuple[np.ndarray, float, bool]:
-    """Compute a feature by its name, and report how long it took.
+    """Compute a feature as :func:`compute` does, and report what it took.
 
     Parameters
     ----------
@@ -87,11 +76,14 @@ def timed(
     Examples
     --------
     >>> x, seconds, cached = timed("samples", np.zeros((2, 8000)), 8000)
-    >>> x.shape, seconds < 1, cached
-    ((2, 8000, 1), True, False)
+    >>> x.shape, cached
+    ((2, 8000, 1), False)
     """
     start = time.perf_counter()
-    x, cached = _compute(name, waveforms, rate, device, keep=True)
+    if name in KEPT_ON_DISK:
+        x, cached = describe(name, waveforms, rate, device=device)
+    else:
+        x, cached = compute(name, waveforms, rate, device), False
     return x, time.perf_counter() - start, cached
 
 
@@ -106,8 +98,7 @@ def is_cached(name: str, waveforms: np.ndarray, rate: float, device: str | None 
     Returns
     -------
     bool
-        True if nothing will have to be computed. Only ``"log_scattering"`` and
-        ``"scattering_course"`` are kept on disk.
+        Only ``"log_scattering"`` and ``"scattering_course"`` are ever kept on disk.
 
     Raises
     ------
@@ -116,29 +107,15 @@ def is_cached(name: str, waveforms: np.ndarray, rate: float, device: str | None 
 
     Examples
     --------
-    >>> clip = np.zeros((1, 8192), np.float32)
-    >>> x = compute("log_scattering", clip, 8000)
-    >>> is_cached("log_scattering", clip, 8000)
-    True
+    >>> is_cached("samples", np.zeros((2, 8000)), 8000)
+    False
     """
     _refuse_name(name)
-    if name not in scattering_transform.KEPT_ON_DISK:
-        return False
-    return scattering_transform.is_kept(name, waveforms, rate, device)
-
-
-def _compute(
-    name: str, waveforms: np.ndarray, rate: float, device: str | None, keep: bool
-) -> tuple[np.ndarray, bool]:
-    """Return the feature, and whether it was on disk already."""
-    _refuse_name(name)
-    if name in scattering_transform.KEPT_ON_DISK:
-        return scattering_transform.describe(name, waveforms, rate, device=device, keep=keep)
-    if name == "scattering":
-        return scattering_transform.scattering(waveforms, rate, device=device), False
-    return getattr(spectrograms, name)(waveforms, rate), False
+    return name in KEPT_ON_DISK and is_kept(name, waveforms, rate, device)
 
 
 def _refuse_name(name: str) -> None:
-    if name not in FEATURES:
-        raise ValueError(f"there is no features.{name}; there are {', '.join(FEATURES)}")
+    """Refuse what is no feature, whatever a file may ask for."""
+    known = [feature for feature in features.__all__ if feature not in NO_FEATURES]
+    if name not in known:
+        raise ValueError(f"there is no features.{name}; there are {', '.join(known)}")

@@ -1,7 +1,6 @@
-"""Features made of scattering coefficients, what their paths are, and their filters.
+"""Features made of scattering coefficients, the paths of the transform, and its filters.
 
-Chapter 8 builds the transform, chapters 9 and 10 these features. The features are kept on disk,
-under the content of the clips, so that a second run is fast.
+log_scattering and scattering_course are kept on disk, under the content of the clips.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -12,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from digitlab.environment import kept_on_disk, require, torch_device
-from digitlab.features.clips import checked, octave_of
-from digitlab.features.executors import filters, plan
+from digitlab.features.executors import filters
 from digitlab.features.executors import numpy as with_numpy
+from digitlab.features.settings import checked, octave_of
 
-SCALE_S = 0.032  # the average over time takes in about this, in seconds
+SCALE_S = 0.032  # of the average over time, in seconds
 STAGES = 5  # of a word, in scattering_course
 
 
@@ -30,15 +29,14 @@ def log_scattering(
 ) -> np.ndarray:
     """Describe each clip by the mean over time of its log-scattering coefficients.
 
-    Each clip is scattered with orders 0 to 2; order 0 is dropped; the logarithm of each
-    coefficient plus 1e-6 is averaged over time.
+    Each clip is scattered with orders 0 to 2; order 0 is dropped; the logarithm of each coefficient
+    plus 1e-6 is averaged over time. Scattering is due to [1]_ and [2]_; the coefficients are those
+    of kymatio [3]_. Chapter 8 builds the transform, chapter 9 this function.
 
     Parameters
     ----------
     waveforms : array of shape (n_clips, n_samples)
-        Samples, one clip a row.
-    rate : float
-        In Hz.
+    rate : float, in Hz
     J : int, optional
         The averaging scale is ``2**J`` samples; by default the one nearest to 32 ms: J = 8 at
         8 kHz, 9 at 16 kHz.
@@ -55,13 +53,8 @@ def log_scattering(
     Raises
     ------
     ValueError
-        If `waveforms` has another shape, is shorter than ``2**J``, or holds NaN or infinity; or if
-        `rate`, `J`, `Q` or `device` cannot be used.
-
-    Notes
-    -----
-    Scattering is due to [1]_ and [2]_; the coefficients are those of kymatio [3]_. Chapter 8 builds
-    the transform, chapter 9 this function.
+        If `waveforms` has another shape or type, is shorter than ``2**J``, or holds NaN or
+        infinity; or if `rate`, `J`, `Q` or `device` cannot be used.
 
     References
     ----------
@@ -71,9 +64,7 @@ def log_scattering(
 
     Examples
     --------
-    >>> click = np.zeros((1, 8192), np.float32)
-    >>> click[0, 4096] = 1
-    >>> log_scattering(click, 8000).shape
+    >>> log_scattering(np.zeros((1, 8192)), 8000).shape
     (1, 336)
     """
     return describe("log_scattering", waveforms, rate, J, Q, device)[0]
@@ -97,17 +88,11 @@ def scattering_course(
     its own mean over the paths is subtracted.
 
     So silence before and after the word has no weight, a slow and a fast word are aligned, and a
-    stage tells which paths are strong relative to the others.
+    stage tells which paths are strong relative to the others. Taught in chapter 10.
 
     Parameters
     ----------
-    waveforms : array of shape (n_clips, n_samples)
-        Samples, one clip a row.
-    rate : float
-        In Hz.
-    J, Q : int
-        As for :func:`log_scattering`.
-    device : str, optional
+    waveforms, rate, J, Q, device
         As for :func:`log_scattering`.
 
     Returns
@@ -120,15 +105,9 @@ def scattering_course(
     ValueError
         As for :func:`log_scattering`.
 
-    Notes
-    -----
-    Each clip is described by itself: no other changes its features. Taught in chapter 10.
-
     Examples
     --------
-    >>> click = np.zeros((1, 8192), np.float32)
-    >>> click[0, 4096] = 1
-    >>> scattering_course(click, 8000).shape
+    >>> scattering_course(np.zeros((1, 8192)), 8000).shape
     (1, 1680)
     """
     return describe("scattering_course", waveforms, rate, J, Q, device)[0]
@@ -142,17 +121,14 @@ def scattering(
     *,
     device: str | None = None,
 ) -> np.ndarray:
-    """Scatter clips and keep every coefficient, order 0 first.
+    """Scatter clips and keep every coefficient.
+
+    Taught in chapter 8. The same on the device, with gradients, is
+    :class:`digitlab.models.torch.Scattering`.
 
     Parameters
     ----------
-    waveforms : array of shape (n_clips, n_samples)
-        Samples, one clip a row.
-    rate : float
-        In Hz.
-    J, Q : int
-        As for :func:`log_scattering`.
-    device : str, optional
+    waveforms, rate, J, Q, device
         As for :func:`log_scattering`.
 
     Returns
@@ -166,22 +142,18 @@ def scattering(
     ValueError
         As for :func:`log_scattering`.
 
-    Notes
-    -----
-    Taught in chapter 8. With gradients: :class:`digitlab.models.torch.Scattering` and
-    :class:`digitlab.models.keras.Scattering`.
-
     Examples
     --------
     >>> scattering(np.zeros((2, 8192)), 8000).shape
     (2, 337, 32)
     """
-    arguments = _arguments(waveforms, rate, J, Q, device)
-    return _joined(_batches(*arguments), len(waveforms))
+    return _joined(_batches(*_arguments(waveforms, rate, J, Q, device)), len(waveforms))
 
 
 def scattering_paths(n_samples: int = 8192, J: int = 8, Q: int = 12) -> np.ndarray:
     """Tell which wavelets each scattering path goes through.
+
+    Taught in chapter 8.
 
     Parameters
     ----------
@@ -199,11 +171,7 @@ def scattering_paths(n_samples: int = 8192, J: int = 8, Q: int = 12) -> np.ndarr
     Raises
     ------
     ValueError
-        If `J` or `Q` is no whole number of at least 1.
-
-    Notes
-    -----
-    Taught in chapter 8.
+        If `J` or `Q` is not a whole number of at least 1.
 
     Examples
     --------
@@ -211,9 +179,7 @@ def scattering_paths(n_samples: int = 8192, J: int = 8, Q: int = 12) -> np.ndarr
     >>> [int((paths["order"] == order).sum()) for order in (0, 1, 2)]
     [1, 76, 260]
     """
-    filters.refuse_scales(J, Q)
-    first = filters.wavelets(J, Q)
-    second = filters.wavelets(J, 1)
+    first, second = filters.wavelets(J, Q), filters.wavelets(J, 1)
     paths = [(0, np.nan, np.nan)] + [(1, one.centre, np.nan) for one in first]
     for one in first:
         slower = [other for other in second if other.resolution > one.resolution]
@@ -225,6 +191,8 @@ def filter_bank(
     n_samples: int = 8192, J: int = 8, Q: int = 12
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the frequency responses of the order-1 wavelets and of the averaging filter.
+
+    Taught in chapter 8.
 
     Parameters
     ----------
@@ -245,11 +213,7 @@ def filter_bank(
     Raises
     ------
     ValueError
-        If `J` or `Q` is no whole number of at least 1.
-
-    Notes
-    -----
-    Taught in chapter 8.
+        If `J` or `Q` is not a whole number of at least 1.
 
     Examples
     --------
@@ -257,13 +221,11 @@ def filter_bank(
     >>> wavelets.shape[0], float(frequencies[-1])
     (76, 0.5)
     """
-    filters.refuse_scales(J, Q)
+    wavelets = filters.wavelets(J, Q)
     n_padded = n_samples + sum(filters.padding(n_samples, J))
-    n_bins = n_padded // 2 + 1
-    responses = [wavelet.response(n_padded) for wavelet in filters.wavelets(J, Q)]
-    average = filters.average(n_padded, J)
-    frequencies = np.arange(n_bins) / n_padded
-    return frequencies, np.abs(responses)[:, :n_bins], np.abs(average)[:n_bins]
+    bins = np.arange(n_padded // 2 + 1)
+    responses = np.abs([wavelet.response(n_padded)[bins] for wavelet in wavelets])
+    return bins / n_padded, responses, np.abs(filters.average(n_padded, J)[bins])
 
 
 def describe(
@@ -275,18 +237,18 @@ def describe(
     device: str | None = None,
     keep: bool = True,
 ) -> tuple[np.ndarray, bool]:
-    """Return a feature of :data:`KEPT_ON_DISK`, and whether it was on disk already."""
+    """Return a feature of KEPT_ON_DISK, and whether it was on disk already."""
     arguments = _arguments(waveforms, rate, J, Q, device)
     if not keep:
         return KEPT_ON_DISK[name](*arguments), False
     kept, arguments = _kept_call(name, arguments)
-    was_kept = kept.check_call_in_cache(*arguments)
-    return kept(*arguments), was_kept
+    cached = kept.check_call_in_cache(*arguments)
+    return kept(*arguments), cached
 
 
 def is_kept(name: str, waveforms: np.ndarray, rate: float, device: str | None = None) -> bool:
-    """Tell whether a feature of :data:`KEPT_ON_DISK` is on disk already."""
-    kept, arguments = _kept_call(name, _arguments(waveforms, rate, device=device))
+    """Tell whether a feature of KEPT_ON_DISK is on disk already."""
+    kept, arguments = _kept_call(name, _arguments(waveforms, rate, None, 12, device))
     return kept.check_call_in_cache(*arguments)
 
 
@@ -299,13 +261,9 @@ def _kept_call(name: str, arguments: tuple) -> tuple[Any, tuple]:
 
 
 def _arguments(
-    waveforms: np.ndarray,
-    rate: float,
-    J: int | None = None,
-    Q: int = 12,
-    device: str | None = None,
+    waveforms: np.ndarray, rate: float, J: int | None, Q: int, device: str | None
 ) -> tuple[np.ndarray, int, int, str]:
-    """Return what the functions below need: checked clips, J, Q, and where to compute."""
+    """Return checked clips, J, Q, and where to compute."""
     J = octave_of(SCALE_S, rate) if J is None else J
     filters.refuse_scales(J, Q)
     waveforms = checked(waveforms, rate, 2**J, "lower J")
@@ -361,7 +319,7 @@ def _batches(
 
 
 def _joined(batches: Iterable[np.ndarray], n_clips: int) -> np.ndarray:
-    """Put batches one after another into one array, which is the only copy of them all."""
+    """Put batches into one array, which is the only copy of them all."""
     start = 0
     for batch in batches:
         if start == 0:

@@ -4,11 +4,81 @@ import librosa
 import numpy as np
 from scipy.signal import get_window
 
-from digitlab.features.clips import batches, checked, n_samples_of, octave_of
-from digitlab.features.settings import FLOOR, hann, mel_filters, refuse_settings
+from digitlab.features.settings import (
+    FLOOR,
+    batches,
+    checked,
+    hann,
+    mel_filters,
+    n_samples_of,
+    octave_of,
+    refuse_settings,
+)
 
 WINDOW_S, HOP_S = 0.03, 0.01  # of spectrogram and log_mel_spectrogram, in seconds
 FRAME_S = 0.032  # of mean_spectrum and mfcc_means, in seconds
+
+
+def samples(waveforms: np.ndarray, rate: float) -> np.ndarray:
+    """Return the waveforms as they are, one sample a step, for networks that take raw samples.
+
+    Taught in chapter 11.
+
+    Parameters
+    ----------
+    waveforms : array of shape (n_clips, n_samples)
+        Floats from -1 to 1, or integers, which are scaled by their type.
+    rate : float, in Hz
+        It does not change the result: all features are called alike.
+
+    Returns
+    -------
+    array of shape (n_clips, n_samples, 1), float32
+
+    Raises
+    ------
+    ValueError
+        If `waveforms` has another shape or type or holds NaN or infinity, or if `rate` is no rate.
+
+    Examples
+    --------
+    >>> samples(np.zeros((2, 17640)), 22050).shape
+    (2, 17640, 1)
+    """
+    return checked(waveforms, rate)[..., np.newaxis]
+
+
+def sample_frames(waveforms: np.ndarray, rate: float, *, frame_s: float = 0.01) -> np.ndarray:
+    """Cut the waveforms into frames, one frame of samples a step.
+
+    Taught in chapter 11.
+
+    Parameters
+    ----------
+    waveforms : array of shape (n_clips, n_samples)
+    rate : float, in Hz
+    frame_s : float
+        Length of a frame in seconds. What is left at the end is dropped.
+
+    Returns
+    -------
+    array of shape (n_clips, n_frames, frame_length), float32
+        Frames of 80 samples at 8 kHz.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`samples`, or if the clips are shorter than a frame.
+
+    Examples
+    --------
+    >>> sample_frames(np.zeros((2, 8192)), 8000).shape
+    (2, 102, 80)
+    """
+    length = n_samples_of(frame_s, rate)
+    waveforms = checked(waveforms, rate, length)
+    n_frames = waveforms.shape[1] // length
+    return waveforms[:, : n_frames * length].reshape(len(waveforms), n_frames, length)
 
 
 def magnitude_spectrogram(
@@ -19,34 +89,28 @@ def magnitude_spectrogram(
     frame_step: int = 128,
     fft_length: int = 256,
 ) -> np.ndarray:
-    """Return magnitude spectrograms, time first and with one channel, for the networks of chapter 13.
+    """Return magnitude spectrograms, time first, for the dense network of chapter 13.
 
     Frames and values are those of ``tf.signal.stft``: not centred, nothing padded, and a Hann
-    window that is symmetric where its length is odd.
+    window that is symmetric where its length is odd. Taught in chapter 4, "Spectrograms".
 
     Parameters
     ----------
     waveforms : array of shape (n_clips, n_samples)
-        Samples, one clip a row; 30,000 as published.
-    rate : float
-        In Hz; 48,000 as published. It does not change the result: all features are called alike,
-        and the lengths of this one are in samples, as published.
+    rate : float, in Hz
+        48,000 as published. It does not change the result: the lengths are in samples.
     frame_length, frame_step, fft_length : int
-        In samples.
+        In samples, as published.
 
     Returns
     -------
     array of shape (n_clips, n_frames, n_bins, 1), float32
-        233 frames of 129 bins for 30,000 samples.
+        233 frames of 129 bins for 30,000 samples, as published.
 
     Raises
     ------
     ValueError
-        If `waveforms` has another shape, is shorter than a frame, or holds NaN or infinity.
-
-    Notes
-    -----
-    Taught in chapter 4, "Spectrograms".
+        As for :func:`samples`, or if the clips are shorter than a frame.
 
     Examples
     --------
@@ -73,20 +137,19 @@ def spectrogram(
     """Return complex spectrograms as two channels, real and imaginary, for the CNN of chapter 14.
 
     Frames are centred, with the clip mirrored at its ends, and divided by the root of the window's
-    summed squares, as torchaudio's ``Spectrogram(normalized=True)`` does.
+    summed squares, as torchaudio's ``Spectrogram(normalized=True)`` does. Taught in chapter 4. The
+    same on the device, with gradients, is :class:`digitlab.models.torch.Spectrogram`.
 
     Parameters
     ----------
     waveforms : array of shape (n_clips, n_samples)
-        Samples, one clip a row; 16,000 as published.
-    rate : float
-        In Hz; 16,000 as published.
+    rate : float, in Hz
+        16,000 as published.
     power : float, optional
         Magnitudes to this power instead, as one channel: 1 for magnitudes, 2 for their squares.
     n_fft, win_length, hop_length : int, optional
         In samples. By default a window of 30 ms, a hop of 10 ms, and for `n_fft` the next power of
-        two: 480, 160 and 512 samples at 16 kHz. A window shorter than `n_fft` has zeros on both
-        sides.
+        two: 480, 160 and 512 at 16 kHz. A window shorter than `n_fft` has zeros on both sides.
     pad : int
         Zeros at either end of a clip, before anything else.
 
@@ -98,13 +161,7 @@ def spectrogram(
     Raises
     ------
     ValueError
-        If `waveforms` has another shape, is shorter than `n_fft`, or holds NaN or infinity; or if
-        the settings make no spectrogram.
-
-    Notes
-    -----
-    Taught in chapter 4, "Spectrograms". On the device, with gradients:
-    :class:`digitlab.models.torch.Spectrogram` and :class:`digitlab.models.keras.Spectrogram`.
+        As for :func:`samples`, or if the clips are shorter than `n_fft` or a setting is impossible.
 
     Examples
     --------
@@ -136,12 +193,13 @@ def log_mel_spectrogram(
 ) -> np.ndarray:
     """Return the power of the frames of :func:`spectrogram` in mel bands, as natural logarithms.
 
+    Taught in chapter 14. The levels are absolute: a clip is not compared with its own maximum, as
+    :func:`log_mel` does, nor with other clips.
+
     Parameters
     ----------
     waveforms : array of shape (n_clips, n_samples)
-        Samples, one clip a row.
-    rate : float
-        In Hz.
+    rate : float, in Hz
     n_mels : int
         How many bands, from 0 Hz to half the rate.
     n_fft, win_length, hop_length, pad : int, optional
@@ -156,11 +214,6 @@ def log_mel_spectrogram(
     ------
     ValueError
         As for :func:`spectrogram`.
-
-    Notes
-    -----
-    Taught in chapter 14. The levels are absolute: a clip is not compared with its own maximum, as
-    :func:`log_mel` does, nor with other clips.
 
     Examples
     --------
@@ -182,12 +235,13 @@ def log_mel(
 ) -> np.ndarray:
     """Return mel bands in dB below each clip's maximum, for the published LSTM of chapter 11.
 
+    Taught in chapter 4, "Spectrograms".
+
     Parameters
     ----------
     waveforms : array of shape (n_clips, n_samples)
-        Samples, one clip a row; 17,640 as published.
-    rate : float
-        In Hz; 22,050 as published.
+    rate : float, in Hz
+        22,050 as published.
     n_mels : int
         How many bands, from 0 Hz to half the rate.
     n_fft, hop_length : int
@@ -196,16 +250,12 @@ def log_mel(
     Returns
     -------
     array of shape (n_clips, n_mels, n_frames), float32
-        From -80 to 0 dB; 64 bands and 35 frames for 17,640 samples.
+        From -80 to 0 dB; 35 frames for 17,640 samples.
 
     Raises
     ------
     ValueError
-        If `waveforms` has another shape, is shorter than a hop, or holds NaN or infinity.
-
-    Notes
-    -----
-    Taught in chapter 4, "Spectrograms".
+        As for :func:`samples`, or if the clips are shorter than a hop.
 
     Examples
     --------
@@ -238,25 +288,19 @@ def log_mel_frames(
     Parameters
     ----------
     waveforms : array of shape (n_clips, n_samples)
-        Samples, one clip a row.
-    rate : float
-        In Hz.
+    rate : float, in Hz
     n_mels, n_fft, hop_length : int
         As for :func:`log_mel`.
 
     Returns
     -------
     array of shape (n_clips, n_frames, n_mels), float32
-        35 frames of 64 bands for 17,640 samples.
+        35 frames for 17,640 samples.
 
     Raises
     ------
     ValueError
         As for :func:`log_mel`.
-
-    Notes
-    -----
-    Taught in chapter 11.
 
     Examples
     --------
@@ -277,84 +321,15 @@ def log_mel_frames(
     return np.where(sounding, (levels - mean) / 20, 0).astype(np.float32)
 
 
-def samples(waveforms: np.ndarray, rate: float) -> np.ndarray:
-    """Return the waveforms as they are, one sample a step, for networks that take raw samples.
-
-    Parameters
-    ----------
-    waveforms : array of shape (n_clips, n_samples)
-        Samples, one clip a row.
-    rate : float
-        In Hz. It does not change the result: all features are called alike.
-
-    Returns
-    -------
-    array of shape (n_clips, n_samples, 1), float32
-        The samples.
-
-    Raises
-    ------
-    ValueError
-        If `waveforms` has another shape, or holds NaN or infinity.
-
-    Notes
-    -----
-    Taught in chapter 11.
-
-    Examples
-    --------
-    >>> samples(np.zeros((2, 17640)), 22050).shape
-    (2, 17640, 1)
-    """
-    return checked(waveforms, rate)[..., np.newaxis]
-
-
-def sample_frames(waveforms: np.ndarray, rate: float, *, frame_s: float = 0.01) -> np.ndarray:
-    """Cut the waveforms into frames, one frame of samples a step.
-
-    Parameters
-    ----------
-    waveforms : array of shape (n_clips, n_samples)
-        Samples, one clip a row.
-    rate : float
-        In Hz.
-    frame_s : float
-        Length of a frame in seconds. What is left at the end is dropped.
-
-    Returns
-    -------
-    array of shape (n_clips, n_frames, frame_length), float32
-        Frames of 80 samples at 8 kHz.
-
-    Raises
-    ------
-    ValueError
-        If `waveforms` has another shape, is shorter than a frame, or holds NaN or infinity.
-
-    Notes
-    -----
-    Taught in chapter 11.
-
-    Examples
-    --------
-    >>> sample_frames(np.zeros((2, 8192)), 8000).shape
-    (2, 102, 80)
-    """
-    length = n_samples_of(frame_s, rate)
-    waveforms = checked(waveforms, rate, length)
-    n_frames = waveforms.shape[1] // length
-    return waveforms[:, : n_frames * length].reshape(len(waveforms), n_frames, length)
-
-
 def mean_spectrum(waveforms: np.ndarray, rate: float, *, n_fft: int | None = None) -> np.ndarray:
     """Describe each clip by the mean of its magnitude spectra: which frequencies, and not when.
 
+    Taught in chapter 7, "What a score means".
+
     Parameters
     ----------
     waveforms : array of shape (n_clips, n_samples)
-        Samples, one clip a row.
-    rate : float
-        In Hz.
+    rate : float, in Hz
     n_fft : int, optional
         Length of a frame in samples; by default the power of two nearest to 32 ms. The next frame
         begins half a frame later.
@@ -367,11 +342,7 @@ def mean_spectrum(waveforms: np.ndarray, rate: float, *, n_fft: int | None = Non
     Raises
     ------
     ValueError
-        If `waveforms` has another shape, is shorter than a frame, or holds NaN or infinity.
-
-    Notes
-    -----
-    Taught in chapter 7, "What a score means".
+        As for :func:`samples`, or if the clips are shorter than a frame.
 
     Examples
     --------
@@ -396,12 +367,13 @@ def mfcc_means(
 ) -> np.ndarray:
     """Describe each clip by the mean over time of its mel-frequency cepstral coefficients.
 
+    They come from :func:`log_mel`, whose levels are relative to each clip's own maximum. Taught in
+    chapter 7, "What a score means".
+
     Parameters
     ----------
     waveforms : array of shape (n_clips, n_samples)
-        Samples, one clip a row.
-    rate : float
-        In Hz.
+    rate : float, in Hz
     n_mfcc, n_mels : int
         How many coefficients are kept, and of how many mel bands.
     n_fft, hop_length : int, optional
@@ -416,12 +388,7 @@ def mfcc_means(
     Raises
     ------
     ValueError
-        If `waveforms` has another shape, is shorter than a hop, or holds NaN or infinity.
-
-    Notes
-    -----
-    From :func:`log_mel`, whose levels are relative to each clip's own maximum: no clip changes the
-    features of another. Taught in chapter 7, "What a score means".
+        As for :func:`log_mel`.
 
     Examples
     --------

@@ -9,6 +9,7 @@ spectrum", IEEE TSP 62(16), 2014; chapter 8 explains it.
 
 import math
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 import scipy.fft
@@ -21,19 +22,11 @@ TAIL = 1e-3  # share of the averaging filter, by its absolute values, that may r
 
 @dataclass(frozen=True)
 class Wavelet:
-    """A Morlet wavelet.
+    """A Morlet wavelet: its frequency, and what is needed of it."""
 
-    Attributes
-    ----------
-    centre, width : float
-        Its frequency and the standard deviation of its bump, in cycles per sample.
-    resolution : int
-        What passes it may be sampled every ``2**resolution`` samples.
-    """
-
-    centre: float
-    width: float
-    resolution: int
+    centre: float  # cycles per sample
+    width: float  # standard deviation of the bump, in cycles per sample
+    resolution: int  # what passes it may be sampled every 2**resolution samples
 
     def response(self, n_samples: int) -> np.ndarray:
         """Return the frequency response of shape (n_samples,), in the order of an FFT."""
@@ -48,6 +41,7 @@ def wavelets(J: int, per_octave: int) -> list[Wavelet]:
     constant ratio; once a wavelet is as long as the average, ``2**J`` samples, those below it keep
     that length, and their centres divide the rest of the way to 0 evenly.
     """
+    refuse_scales(J, per_octave)
     ratio = 2 ** (1 / per_octave)
     narrowest = AVERAGE_WIDTH / 2**J
     centre = max(1 / (1 + ratio**3), HIGHEST_CENTRE)
@@ -91,7 +85,7 @@ def padding(n_samples: int, J: int) -> tuple[int, int]:
 def refuse_scales(J: int, Q: int) -> None:
     """Refuse what is no scale, or no number of wavelets per octave."""
     for name, value in (("J", J), ("Q", Q)):
-        if value != int(value) or value < 1:
+        if not isinstance(value, Integral) or value < 1:
             raise ValueError(f"{name}={value}: give a whole number of at least 1")
 
 

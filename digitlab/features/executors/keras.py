@@ -2,6 +2,7 @@
 
 Keras has no complex tensors: a spectrum is its real and its imaginary part.
 """
+# ruff: noqa: D103 (the functions at the end are described in numpy.py)
 
 import sys
 from functools import lru_cache

@@ -33,24 +33,30 @@ def _plan(n_samples: int, J: int, Q: int, dtype: np.dtype) -> Plan:
 
 
 def mirror(clips, left, right):
+    """Mirror clips at their ends; return signals of shape (1, n_clips, n_padded)."""
     return np.pad(clips[None], ((0, 0), (0, 0), (left, right)), mode="reflect")
 
 
 def rfft(signals):
+    """Return the spectra of real signals."""
     return scipy.fft.rfft(signals)
 
 
 def lowest(spectra, bins):
+    """Return the lowest bins of several spectra, in one array."""
     return np.concatenate([spectrum[..., :bins] for spectrum in spectra])
 
 
 def envelope(spectrum, pairs, length):
+    """Filter spectra with pairs of a cosine and a sine; return the moduli, at a lower rate."""
     return np.hypot(*scipy.fft.irfft(spectrum[..., : pairs.shape[-1]] * pairs, length))
 
 
 def average(signals, matrix):
+    """Average signals over time."""
     return np.dot(signals, matrix)  # sums more exactly than `@` where clips are few
 
 
 def join(paths, order):
+    """Put the paths in kymatio's order, clips first."""
     return np.concatenate(paths)[order].swapaxes(0, 1)

@@ -23,49 +23,28 @@ CPU_BATCH = 16  # clips at once: what they grow into stays in the cache of a CPU
 class Level:
     """The wavelets that leave signals at one resolution.
 
-    Attributes
-    ----------
-    length : int
-        Of the signals here, in samples: the padded length over a power of two.
-    first : tuple of arrays of shape (2, n_wavelets, 1, length // 2 + 1), complex128
-        Order-1 wavelets, each a cosine and a sine, on the frequencies that this resolution holds:
-        all in one array, or none.
-    second : tuple of arrays of shape (2, 1, 1, length // 2 + 1), complex128
-        Order-2 wavelets, each in its own array; each filters every envelope of the levels before.
-    average : array of shape (length, n_frames), float64
-        The low-pass filter, sampled once a frame.
+    `first` holds all order-1 wavelets in one array of shape (2, n_wavelets, 1, n_bins), complex128,
+    or none: each is a cosine and a sine, on the frequencies that this resolution holds. `second`
+    holds each order-2 wavelet in an array (2, 1, 1, n_bins); it filters every envelope of the
+    levels before.
     """
 
-    length: int
+    length: int  # of the signals here, in samples: the padded length over a power of two
     first: tuple[np.ndarray, ...]
     second: tuple[np.ndarray, ...]
-    average: np.ndarray
+    average: np.ndarray  # (length, n_frames): the low-pass filter, sampled once a frame
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a scattering transform needs to know.
+    """All that a scattering transform needs to know."""
 
-    Attributes
-    ----------
-    n_samples, n_frames : int
-        Of a clip, and of a path.
-    padding : tuple of int
-        Samples mirrored on the left and on the right.
-    average : array of shape (n_padded, n_frames), float64
-        The low-pass filter for order 0.
-    levels : tuple of Level
-        From fine to coarse.
-    order : array of shape (n_paths,), int
-        Where each path, in kymatio's order, stands among those that :func:`run` makes.
-    """
-
-    n_samples: int
-    n_frames: int
-    padding: tuple[int, int]
-    average: np.ndarray
-    levels: tuple[Level, ...]
-    order: np.ndarray
+    n_samples: int  # of a clip
+    n_frames: int  # of a path
+    padding: tuple[int, int]  # samples mirrored on the left and on the right
+    average: np.ndarray  # (n_padded, n_frames), for order 0
+    levels: tuple[Level, ...]  # from fine to coarse
+    order: np.ndarray  # (n_paths,): where each path, in kymatio's order, stands among those of run
 
     def of(self, convert: Callable[[np.ndarray], Any]) -> "Plan":
         """Return the plan with every array converted."""
@@ -82,10 +61,9 @@ class Plan:
         return replace(self, average=average, levels=tuple(levels), order=order)
 
     def bytes_per_clip(self) -> int:
-        """Return how much memory :func:`run` takes for a clip at most, in float32 and generously.
+        """Return how much memory :func:`run` takes for a clip in float32, at most.
 
-        For each level it counts the filtered signals seven times: two complex products, their copy
-        in an FFT, two real results and their modulus. What is kept from level to level is added.
+        Filtered signals count seven times: products, their copy in an FFT, results and moduli.
         """
         n_parents, kept, most = 0, 3 * len(self.order) * self.n_frames, 0
         for level in self.levels:
@@ -99,10 +77,9 @@ class Plan:
 @lru_cache(maxsize=4)
 def plan(n_samples: int, J: int, Q: int) -> Plan:
     """Plan a transform of clips of `n_samples`."""
-    filters.refuse_scales(J, Q)
+    first, second = filters.wavelets(J, Q), filters.wavelets(J, 1)
     padding = filters.padding(n_samples, J)
     n_padded = n_samples + sum(padding)
-    first, second = filters.wavelets(J, Q), filters.wavelets(J, 1)
     averages = _averages(n_samples, J)
     levels, ours, parents = [], [()], []
     for resolution in sorted({wavelet.resolution for wavelet in first + second}):
@@ -138,7 +115,7 @@ def _pairs(wavelets: list[Wavelet], n_padded: int, length: int) -> np.ndarray:
 
 
 def _averages(n_samples: int, J: int) -> list[np.ndarray]:
-    """Return, for each resolution, the matrix that averages a signal and takes one value a frame."""
+    """Return for each resolution the matrix that averages a signal, to one value a frame."""
     left, right = filters.padding(n_samples, J)
     response = filters.average(left + n_samples + right, J)
     frames = np.arange(-(-left // 2**J), -(-(left + n_samples) // 2**J))
@@ -151,21 +128,9 @@ def _averages(n_samples: int, J: int) -> list[np.ndarray]:
 
 
 def run(clips, plan: Plan, lib: ModuleType):
-    """Scatter clips with an array library.
+    """Scatter clips (n_clips, n_samples) to (n_clips, n_paths, n_frames) with an array library.
 
-    Parameters
-    ----------
-    clips : array of shape (n_clips, n_samples)
-        In the library's own kind.
-    plan : Plan
-        With its arrays in the library's kind.
-    lib : module
-        One beside this one.
-
-    Returns
-    -------
-    array of shape (n_clips, n_paths, n_frames)
-        In kymatio's order of paths.
+    `lib` is one of the modules beside this one; clips and plan hold arrays of its own kind.
     """
     padded = lib.mirror(clips, *plan.padding)  # signals are (n_paths, n_clips, length)
     spectrum = lib.rfft(padded)

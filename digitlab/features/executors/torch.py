@@ -1,4 +1,5 @@
 """Scattering with PyTorch: on a CPU or a GPU, and with gradients."""
+# ruff: noqa: D103 (the functions at the end are described in numpy.py)
 
 import sys
 from collections.abc import Callable, Iterator
@@ -71,7 +72,7 @@ def _fetching(coefficients: torch.Tensor, reduce: Callable | None) -> Callable[[
 
 
 def _batch_size(plan: Plan, device: torch.device) -> int:
-    """Return how many clips at once are fastest: few on a CPU, on a GPU what half its memory holds."""
+    """Return how many clips to scatter at once: on a GPU, what half of its memory holds."""
     if device.type == "cpu":
         return CPU_BATCH
     if device.type != "cuda":
