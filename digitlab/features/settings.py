@@ -1,6 +1,7 @@
 """What the features share, and the layers of the models with them: checks, lengths and filters."""
 
 import math
+import reprlib
 from collections.abc import Iterator
 from numbers import Real
 
@@ -47,7 +48,9 @@ def octave_of(seconds: float, rate: float) -> int:
 def refuse_rate(rate: float) -> None:
     """Refuse what is no rate."""
     if not isinstance(rate, Real) or not 0 < rate < math.inf:
-        raise ValueError(f"rate={rate!r}: give the samples per second of the clips, such as 8000")
+        raise ValueError(
+            f"rate={reprlib.repr(rate)}: give the samples per second of the clips, such as 8000"
+        )
 
 
 def refuse_shape(
