@@ -15,7 +15,7 @@ D1 = recipes.RECIPES["D1"]
 def published_seconds(corpus: corpora.Corpus, rows: np.ndarray) -> float:
     """Return the seconds of ten epochs, from the second."""
     clips = corpus.select(rows)
-    x = features.magnitude_spectrogram(clips.prepare(D1.preparation)[0])
+    x = features.magnitude_spectrogram(clips.prepare(D1.preparation)[0], 48000)
     ends = []
     training.keras.fit(
         models.keras.picture_dense(*x.shape[1:], len(corpus.classes)),

@@ -72,7 +72,7 @@ def ours(corpus: corpora.Corpus) -> tuple[float, float, float]:
     """Measure the same three of the recipe, with an empty cache of features."""
     with tempfile.TemporaryDirectory() as empty, patch.dict(os.environ, DIGITLAB_CACHE=empty):
         start = time.perf_counter()
-        features.log_scattering(corpus.waveforms())
+        features.log_scattering(corpus.waveforms(), corpus.rate)
         seconds_features = time.perf_counter() - start
         report = experiment.run("K2", corpus=corpus, scale="laptop")
     return seconds_features, report.seconds_training, report.test_accuracy

@@ -85,7 +85,7 @@ def our_l1(clips: np.ndarray, labels: np.ndarray) -> float:
 
 def compare_mel(corpus: corpora.Corpus) -> None:
     waveforms, _ = corpus.prepare(recipes.RECIPES["L2"].preparation)
-    x, y = features.log_mel(waveforms), corpus.table["label"].to_numpy()
+    x, y = features.log_mel(waveforms, 22050), corpus.table["label"].to_numpy()
     [(train, test)] = splits.split(corpus, "official")
     sets = [(x[rows], y[rows]) for rows in (train, test)]
     rounds = [
@@ -106,7 +106,7 @@ def compare_mel(corpus: corpora.Corpus) -> None:
 def compare_raw(corpus: corpora.Corpus) -> None:
     some = corpus.select(np.random.default_rng(0).permutation(len(corpus))[:8])
     waveforms, _ = some.prepare(recipes.RECIPES["L1"].preparation)
-    clips = features.samples(waveforms[:, : waveforms.shape[1] // SHARE_L1])
+    clips = features.samples(waveforms[:, : waveforms.shape[1] // SHARE_L1], 22050)
     labels = np.array(some.table["label"])
     rounds = [(published_l1(clips, labels), our_l1(clips, labels)) for _ in range(ROUNDS)]
     epoch = SHARE_L1 * CLIPS_L1 / len(clips)

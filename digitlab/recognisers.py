@@ -274,7 +274,7 @@ def _built(about: dict, arrays: dict) -> Recogniser:
 
 def _builder(models: ModuleType, name: str):
     """Return a builder of models, whatever a file may ask for."""
-    found = getattr(models, name, None) if name in models.BUILDERS else None
-    if not inspect.isfunction(found):
+    found = getattr(models, name, None)
+    if not inspect.isfunction(found) or found.__module__ != f"{models.__name__}.networks":
         raise ValueError(f"it needs {models.__name__}.{name}, which this digitlab does not have")
     return found

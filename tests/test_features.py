@@ -1,4 +1,4 @@
-"""Features are what was published; scattering is kept on disk; nonsense is refused."""
+"""Features are what was published, at any rate; scattering is kept on disk; nonsense is refused."""
 
 import subprocess
 import sys
@@ -7,7 +7,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from digitlab import features
+from digitlab import audio, features
+from digitlab.features import scattering_transform, settings
+
+RATE = 8000
+ALL = [
+    "log_mel",
+    "log_mel_frames",
+    "log_mel_spectrogram",
+    "log_scattering",
+    "magnitude_spectrogram",
+    "mean_spectrum",
+    "mfcc_means",
+    "sample_frames",
+    "samples",
+    "scattering",
+    "scattering_course",
+    "spectrogram",
+]
 
 
 @pytest.fixture
@@ -22,76 +39,82 @@ def empty_cache(tmp_path, monkeypatch):
 
 
 def test_it_is_the_published_definition(clips, empty_cache):
-    from kymatio import Scattering1D
-
+    Scattering1D = pytest.importorskip("kymatio").Scattering1D
     coefficients = Scattering1D(J=8, shape=8192, Q=12, frontend="numpy")(clips.astype(float))
     published = np.log(np.abs(coefficients[:, 1:, :]) + 1e-6).mean(axis=-1)
-    ours = features.log_scattering(clips)
+    ours = features.log_scattering(clips, RATE)
     assert ours.shape == (5, 336)
     assert ours.dtype == np.float32
     assert np.abs(ours - published).max() < 1e-3
 
 
 def test_numpy_and_pytorch_agree(clips):
-    numpy = features._log_scattering(clips, 8, 12, "numpy")
-    assert np.abs(numpy - features._log_scattering(clips, 8, 12, "cpu")).max() < 1e-3
+    pytest.importorskip("torch")
+    with_numpy, with_torch = (
+        scattering_transform._log_scattering(clips, 8, 12, device) for device in ("numpy", "cpu")
+    )
+    assert np.abs(with_numpy - with_torch).max() < 1e-3
 
 
-def test_the_size_of_the_batches_does_not_matter(clips, monkeypatch):
-    whole = features._log_scattering(clips, 6, 4, "cpu")
-    monkeypatch.setattr(features, "BATCH", 2)
-    assert np.allclose(whole, features._log_scattering(clips, 6, 4, "cpu"), atol=1e-4)
+def test_without_pytorch_a_gpu_is_refused_and_the_cpu_is_not(clips, monkeypatch):
+    monkeypatch.setattr(scattering_transform, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert features.scattering(clips[:1], RATE, device="cpu").shape == (1, 337, 32)
+    with pytest.raises(ImportError, match=r"digitlab\[torch\]"):
+        features.scattering(clips, RATE, device="cuda")
 
 
-@pytest.mark.parametrize("feature", ["log_scattering", "scattering_course"])
-def test_the_second_time_nothing_is_computed(feature, clips, empty_cache, monkeypatch):
-    describe = getattr(features, feature)
-    assert not features.is_cached(clips, feature=feature)
-    first = describe(clips)
-    assert features.is_cached(clips, feature=feature)
-    monkeypatch.setattr(features, "_scattered", None)
-    assert np.array_equal(describe(clips), first)
+# --- the cache ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["log_scattering", "scattering_course"])
+def test_the_second_time_nothing_is_computed(name, clips, empty_cache, monkeypatch):
+    assert not features.is_cached(name, clips, RATE)
+    first, seconds, cached = features.timed(name, clips, RATE)
+    assert seconds > 0 and not cached
+    assert features.is_cached(name, clips, RATE)
+    monkeypatch.setattr(scattering_transform, "_batches", None)
+    again, _, cached = features.timed(name, clips, RATE)
+    assert cached and np.array_equal(again, first)
+    assert np.array_equal(features.compute(name, clips, RATE), first)
+    assert np.array_equal(getattr(features, name)(clips, RATE), first)
 
 
 @pytest.mark.parametrize("change", [lambda x: x * 0.999, lambda x: x[::-1], lambda x: x[:4]])
 def test_other_clips_are_other_features(clips, empty_cache, change):
-    features.log_scattering(clips)
-    assert not features.is_cached(change(clips))
-    assert not features.is_cached(clips, Q=8)
-    assert not features.is_cached(clips, feature="scattering_course")
+    features.log_scattering(clips, RATE, Q=8)
+    assert not features.is_cached("log_scattering", clips, RATE)
+    features.log_scattering(clips, RATE)
+    assert features.is_cached("log_scattering", clips.copy(), RATE)
+    assert not features.is_cached("log_scattering", change(clips), RATE)
+    assert not features.is_cached("log_scattering", clips, 16000)
+    assert not features.is_cached("scattering_course", clips, RATE)
+
+
+@pytest.mark.parametrize("name", ["log_scattering", "scattering_course", "log_mel"])
+def test_nothing_of_a_private_recording_is_kept(name, clips, empty_cache):
+    private = features.compute(name, clips, RATE, keep=False)
+    assert not [path for path in empty_cache.rglob("*") if path.is_file()]
+    assert np.array_equal(private, getattr(features, name)(clips, RATE))
 
 
 def test_silence_has_the_smallest_features_there_are():
-    assert np.allclose(features.log_scattering(np.zeros((1, 8192))), np.log(1e-6), atol=1e-3)
+    silent = features.log_scattering(np.zeros((1, 8192)), RATE)
+    assert np.allclose(silent, np.log(1e-6), atol=1e-3)
 
 
 def test_a_shift_by_a_few_milliseconds_changes_little(clips):
     word = np.pad(clips[:1, :3000], ((0, 0), (2000, 3192)))
     shifted = np.roll(word, 80, axis=1)
-    change = np.abs(features.log_scattering(shifted) - features.log_scattering(word)).mean()
-    assert (
-        change
-        < 0.05
-        < np.abs(features.log_scattering(clips[1:2]) - features.log_scattering(word)).mean()
+    of_word, of_shifted, of_other = features.log_scattering(
+        np.concatenate([word, shifted, clips[1:2]]), RATE
     )
-
-
-@pytest.mark.parametrize(
-    "waveforms, words",
-    [
-        (np.zeros(8192), "n_clips, n_samples"),
-        (np.zeros((2, 100)), "too short, 256 are needed"),
-        (np.full((2, 8192), np.nan), "clip 0 holds NaN"),
-    ],
-)
-def test_nonsense_is_refused(waveforms, words):
-    with pytest.raises(ValueError, match=words):
-        features.log_scattering(waveforms)
+    assert np.abs(of_shifted - of_word).mean() < 0.05 < np.abs(of_other - of_word).mean()
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux")
 def test_memory_stays_bounded():
-    """400 clips in one go would take over 4 GB; in batches they take no more than 64.
+    """200 clips in one go would take over 2 GB; in batches they take no more than 32.
 
     The kernel is asked for the peak of this program alone: getrusage begins with its parent's.
     """
@@ -99,15 +122,15 @@ def test_memory_stays_bounded():
 import re, numpy as np
 from digitlab import features
 peaks = []
-for n in (64, 400):
-    features._log_scattering(np.zeros((n, 8192), np.float32), 8, 12, "cpu")
+for n in (32, 200):
+    features.compute("log_scattering", np.zeros((n, 8192)), 8000, "cpu", keep=False)
     status = open("/proc/self/status").read()
     peaks.append(int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024)
 print(*peaks)
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     few, many = map(float, run.stdout.split())
-    assert many < 1500
+    assert many < 1000
     assert many - few < 100
 
 
@@ -125,9 +148,9 @@ def placed(word, start):
 
 
 def test_the_course_is_five_means_by_loudness(clips):
-    ours = features.scattering_course(clips).reshape(5, 5, 336)
+    ours = features.scattering_course(clips, RATE).reshape(5, 5, 336)
     assert ours.dtype == np.float32
-    for coefficients, stages in zip(features.scattering(clips)[:, 1:], ours, strict=True):
+    for coefficients, stages in zip(features.scattering(clips, RATE)[:, 1:], ours, strict=True):
         levels = np.log(1 + np.abs(coefficients.astype(float)) / 1e-5)
         loudness = levels.mean(axis=0)
         sounded = 0
@@ -143,30 +166,33 @@ def test_the_course_is_five_means_by_loudness(clips):
 
 def test_when_a_word_begins_does_not_change_its_course_and_how_long_it_lasts_little():
     word, other = a_word(3000), a_word(3000)[::-1]
-    course = features.scattering_course(placed(word, 2048))
-    away = np.abs(features.scattering_course(placed(other, 2048)) - course).mean()
-    moved = np.abs(features.scattering_course(placed(word, 2048 + 4 * 256)) - course).mean()
-    longer = np.abs(features.scattering_course(placed(a_word(6000), 1024)) - course).mean()
+    placements = [(word, 2048), (other, 2048), (word, 2048 + 4 * 256), (a_word(6000), 1024)]
+    clips = np.concatenate([placed(sound, start) for sound, start in placements])
+    course, *changed = features.scattering_course(clips, RATE)
+    away, moved, longer = (np.abs(each - course).mean() for each in changed)
     assert moved < 0.01 * away
     assert longer < 0.5 * away
 
 
 def test_silence_and_a_click_have_a_course():
-    assert np.abs(features.scattering_course(np.zeros((1, 8192)))).max() < 1e-9
-    assert np.isfinite(features.scattering_course(np.eye(1, 8192))).all()
+    assert np.abs(features.scattering_course(np.zeros((1, 8192)), RATE)).max() < 1e-9
+    assert np.isfinite(features.scattering_course(np.eye(1, 8192), RATE)).all()
 
 
-def test_no_clip_has_a_say_in_the_course_of_another(clips, monkeypatch):
-    together = features.scattering_course(clips)
-    assert np.allclose(together[3:4], features.scattering_course(clips[3:4]), atol=1e-4)
-    monkeypatch.setattr(features, "BATCH", 2)
-    assert np.allclose(together, features._scattering_course(clips, 8, 12, "cpu"), atol=1e-4)
+@pytest.mark.parametrize("name", ["scattering", "log_scattering", "scattering_course"])
+def test_no_clip_changes_the_features_of_another(name, clips):
+    many = np.tile(clips, (4, 1))  # more than one batch
+    together = features.compute(name, many, RATE)
+    assert len(together) == len(many)
+    for rows in ([3], [16], [19, 0]):
+        alone = features.compute(name, many[rows], RATE)
+        assert np.allclose(together[rows], alone, atol=1e-4)
 
 
 def test_paths_and_filters_describe_the_coefficients():
     paths = features.scattering_paths()
     frequencies, wavelets, average = features.filter_bank()
-    assert len(paths) == features.scattering(np.zeros((1, 8192))).shape[1]
+    assert len(paths) == features.scattering(np.zeros((1, 8192)), RATE).shape[1]
     first = paths["first"][paths["order"] == 1]
     peaks = frequencies[wavelets.argmax(axis=1)]
     assert np.abs(peaks - first).max() < 2e-4
@@ -178,7 +204,7 @@ def test_a_tone_lights_the_wavelet_of_its_frequency():
     paths = features.scattering_paths()
     order_1 = paths["order"] == 1
     tone = np.sin(2 * np.pi * 0.1 * np.arange(8192))[None]
-    loudest = features.scattering(tone)[0][order_1].mean(axis=1).argmax()
+    loudest = features.scattering(tone, RATE)[0][order_1].mean(axis=1).argmax()
     assert abs(paths["first"][order_1][loudest] - 0.1) < 0.005
 
 
@@ -194,7 +220,7 @@ def test_the_magnitude_spectrogram_is_tensorflows(lengths):
     published = np.abs(tensorflow.signal.stft(clips, *lengths))
     frame_length, frame_step, fft_length = lengths
     ours = features.magnitude_spectrogram(
-        clips, frame_length=frame_length, frame_step=frame_step, fft_length=fft_length
+        clips, 48000, frame_length=frame_length, frame_step=frame_step, fft_length=fft_length
     )
     assert ours.dtype == np.float32
     np.testing.assert_allclose(ours[..., 0], published, atol=1e-4)
@@ -212,31 +238,151 @@ def test_log_mel_is_librosas_of_each_clip_alone(seconds):
         assert ours.min() >= -80
 
 
+# --- any rate -----------------------------------------------------------------------------------
+
+
+def test_these_are_all_the_features():
+    others = {"compute", "timed", "is_cached", "filter_bank", "scattering_paths"}
+    assert set(features.__all__) - others == set(ALL)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_feature_asks_for_the_rate(name, clips):
+    with pytest.raises(TypeError, match="rate"):
+        getattr(features, name)(clips)
+    for rate in (0, -8000, np.nan, np.inf, "8000", None, clips):
+        with pytest.raises(ValueError, match=r"(?s)rate=.*samples per second"):
+            getattr(features, name)(clips, rate)
+
+
 @pytest.mark.parametrize(
-    "feature",
+    "rate, shapes",
     [
-        features.magnitude_spectrogram,
-        features.spectrogram,
-        features.log_mel_spectrogram,
-        features.log_mel,
+        (8000, {"spectrogram": (2, 129, 101), "log_mel_spectrogram": (1, 64, 101)}),
+        (16000, {"spectrogram": (2, 257, 101), "log_mel_spectrogram": (1, 64, 101)}),
+        (44100, {"spectrogram": (2, 1025, 101), "log_mel_spectrogram": (1, 64, 101)}),
+        (48000.0, {"spectrogram": (2, 1025, 101), "log_mel_spectrogram": (1, 64, 101)}),
+        (8000, {"sample_frames": (100, 80), "mean_spectrum": (129,), "mfcc_means": (20,)}),
+        (22050, {"sample_frames": (100, 220), "mean_spectrum": (257,), "mfcc_means": (20,)}),
+        (44100, {"sample_frames": (100, 441), "mean_spectrum": (513,), "mfcc_means": (20,)}),
+        (np.int64(16000), {"sample_frames": (100, 160), "mean_spectrum": (257,)}),
     ],
 )
-def test_spectrograms_refuse_what_is_too_short_or_broken(feature):
-    with pytest.raises(ValueError, match="too short"):
-        feature(np.zeros((1, 100)))
-    with pytest.raises(ValueError, match=r"\(n_clips, n_samples\)"):
-        feature(np.zeros(16000))
-    with pytest.raises(ValueError, match="clip 1 holds NaN"):
-        feature(np.stack([np.zeros(16000), np.full(16000, np.nan)]))
-    assert np.isfinite(feature(np.zeros((1, 30000)))).all()
+def test_lengths_are_durations_whatever_the_rate(rate, shapes):
+    second = np.random.default_rng(0).normal(0, 0.1, (1, int(rate)))
+    for name, shape in shapes.items():
+        assert features.compute(name, second, rate).shape[1:] == shape
+
+
+@pytest.mark.parametrize("rate, J", [(8000, 8), (16000, 9), (22050, 9), (44100, 10), (48000, 11)])
+def test_scattering_averages_over_the_power_of_two_nearest_to_32_ms(rate, J):
+    clip = np.random.default_rng(0).normal(0, 0.1, (1, 2**13))
+    for describe in (features.scattering, features.log_scattering, features.scattering_course):
+        assert np.array_equal(describe(clip, rate), describe(clip, rate, J))
+
+
+@pytest.mark.parametrize("name", ["mfcc_means", "mean_spectrum", "log_mel_spectrogram"])
+def test_a_word_has_nearly_the_same_features_when_it_is_stored_at_another_rate(name):
+    """At 16 kHz instead of 8: other words differ more than the same word at the two rates."""
+    words = np.stack([np.pad(a_word(4000), (2000, 2000)), np.pad(a_word(4000)[::2], (2000, 4000))])
+    words = 0.3 * words.astype(np.float32)
+    finer = np.stack([audio.resample(word, 8000, 16000) for word in words])
+    settings = {"mfcc_means": {"n_mels": 20}, "log_mel_spectrogram": {"n_mels": 20}}.get(name, {})
+    compute = getattr(features, name)
+    at_8k, at_16k = compute(words, 8000, **settings), compute(finer, 16000, **settings)
+    assert at_8k.shape == at_16k.shape or name == "mean_spectrum"
+    if name == "mean_spectrum":
+        assert np.abs(at_16k[:, :129].argmax(axis=1) - at_8k.argmax(axis=1)).max() <= 1
+    else:
+        same = np.linalg.norm(at_8k - at_16k)
+        assert same < np.linalg.norm(at_8k - at_8k[::-1])
+
+
+# --- samples and shapes -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_integer_samples_are_scaled_by_their_type(name, clips, empty_cache):
+    steps = np.clip(clips[:2] * 8000, -32768, 32767).astype(np.int16)
+    expected = features.compute(name, steps / np.float32(32768), RATE)
+    assert np.array_equal(features.compute(name, steps, RATE), expected)
+    with pytest.raises(ValueError, match="int64"):
+        features.compute(name, steps.astype(np.int64), RATE)
+
+
+@pytest.mark.parametrize(
+    "waveforms, words",
+    [
+        (np.zeros(8192), r"\(n_clips, n_samples\).*np.newaxis"),
+        (np.zeros((3, 2, 8192)), r"\(n_clips, n_samples\)"),
+        (np.zeros((8192, 2)), "too short|at least one clip"),
+        (np.zeros((0, 8192)), "at least one clip"),
+        (np.stack([np.zeros(8192), np.full(8192, np.nan)]), "clip 1 holds NaN"),
+        (np.zeros((1, 8192), complex), "complex"),
+        ([["seven"]], "samples of type"),
+    ],
+)
+@pytest.mark.parametrize("name", ALL)
+def test_nonsense_is_refused(name, waveforms, words):
+    with pytest.raises(ValueError, match=words):
+        features.compute(name, waveforms, RATE)
+
+
+@pytest.mark.parametrize(
+    "name, shortest",
+    [
+        ("log_mel", 512),
+        ("log_mel_frames", 512),
+        ("log_scattering", 256),
+        ("magnitude_spectrogram", 233),
+        ("sample_frames", 80),
+        ("samples", 1),
+        ("spectrogram", 256),
+    ],
+)
+def test_clips_that_are_too_short_are_refused(name, shortest):
+    with pytest.raises(ValueError, match=f"too short, {shortest} are needed"):
+        features.compute(name, np.zeros((1, shortest - 1)), RATE)
+
+
+@pytest.mark.parametrize("scales", [{"J": 0}, {"J": 7.5}, {"Q": 0}, {"Q": -1}, {"J": "8"}])
+def test_scales_that_are_none_are_refused(scales, clips):
+    with pytest.raises(ValueError, match=f"{next(iter(scales))}=.*whole number"):
+        features.scattering(clips, RATE, **scales)
+
+
+@pytest.mark.parametrize("name", ["mel", "", "np", "_log_scattering", "compute", "filter_bank"])
+def test_a_name_that_is_no_feature_is_refused_with_those_that_are(name, clips):
+    for call in (features.compute, features.timed, features.is_cached):
+        with pytest.raises(ValueError, match=r"log_mel_frames, .*scattering_course"):
+            call(name, clips, RATE)
+
+
+def test_the_face_is_light_and_kymatio_is_not_needed():
+    code = """
+import sys
+sys.modules["kymatio"] = None
+import digitlab.features, digitlab.features.settings
+assert not {"librosa", "torch", "scipy", "joblib"} & set(sys.modules), "the face is heavy"
+import numpy as np
+from digitlab.models.torch import Scattering
+from digitlab import features
+print(features.scattering(np.zeros((1, 2048)), 8000).shape, len(features.filter_bank()))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.stdout.split("\n")[0] == "(1, 337, 8) 3", run.stderr
+
+
+# --- means --------------------------------------------------------------------------------------
 
 
 def test_mean_spectrum_is_the_mean_of_the_frames_and_peaks_at_the_tone():
     tone = np.sin(2 * np.pi * 1000 * np.arange(8192) / 8000)[None]
-    means = features.mean_spectrum(tone)
+    means = features.mean_spectrum(tone, RATE)
     assert means.shape == (1, 129) and means.dtype == np.float32
     assert means[0].argmax() == 32  # 1,000 Hz in bins of 31.25 Hz
-    frames = features.magnitude_spectrogram(tone, frame_length=256, frame_step=128, fft_length=256)
+    lengths = {"frame_length": 256, "frame_step": 128, "fft_length": 256}
+    frames = features.magnitude_spectrogram(tone, RATE, **lengths)
     assert np.allclose(means, frames[..., 0].mean(axis=1))
 
 
@@ -251,11 +397,9 @@ def test_mfcc_means_are_the_means_of_librosas_mfcc(clips):
 @pytest.mark.parametrize("describe", [features.mean_spectrum, features.mfcc_means])
 def test_no_clip_has_a_say_in_the_means_of_another(describe, clips):
     many = np.tile(clips * [[1], [0.01], [1], [1], [1]], (60, 1))  # more than one batch
-    assert len(many) > 16 * features.BATCH
-    alone = [describe(clip[None])[0] for clip in many[-5:]]
-    assert np.allclose(describe(many)[-5:], alone, atol=1e-4)
-    with pytest.raises(ValueError, match="clip 1 holds NaN"):
-        describe(clips * [[1], [np.nan], [1], [1], [1]])
+    assert len(many) > settings.CLIPS_AT_ONCE
+    alone = [describe(clip[None], RATE)[0] for clip in many[-5:]]
+    assert np.allclose(describe(many, RATE)[-5:], alone, atol=1e-4)
 
 
 # --- what the LSTMs of chapter 11 see -----------------------------------------------------------
@@ -270,7 +414,8 @@ def words_and_silence():
 
 def test_log_mel_frames_are_log_mel_with_time_first_around_the_mean_of_what_sounds():
     clips = words_and_silence()
-    frames, levels = features.log_mel_frames(clips), features.log_mel(clips).swapaxes(1, 2)
+    frames = features.log_mel_frames(clips, 22050)
+    levels = features.log_mel(clips, 22050).swapaxes(1, 2)
     assert frames.shape == (4, 35, 64) and frames.dtype == np.float32
     heard = frames.any(axis=2)
     for clip, level, sounds in zip(frames[:3], levels[:3], heard[:3], strict=True):
@@ -282,27 +427,14 @@ def test_log_mel_frames_are_log_mel_with_time_first_around_the_mean_of_what_soun
 def test_how_loud_a_clip_is_does_not_change_its_log_mel_frames():
     clips = words_and_silence()
     assert np.allclose(
-        features.log_mel_frames(clips), features.log_mel_frames(clips / 1000), atol=1e-4
+        features.log_mel_frames(clips, 22050),
+        features.log_mel_frames(clips / 1000, 22050),
+        atol=1e-4,
     )
 
 
 def test_samples_and_their_frames_are_the_samples(clips):
-    assert np.array_equal(features.samples(clips)[..., 0], clips)
-    frames = features.sample_frames(clips)
+    assert np.array_equal(features.samples(clips, RATE)[..., 0], clips)
+    frames = features.sample_frames(clips, RATE)
     assert np.array_equal(frames.reshape(5, -1), clips[:, :8160])
     assert np.array_equal(frames[2, 7], clips[2, 560:640])
-
-
-@pytest.mark.parametrize(
-    "feature, shortest", [("log_mel_frames", 512), ("samples", 1), ("sample_frames", 80)]
-)
-def test_the_lstms_features_refuse_what_is_too_short_or_broken(feature, shortest):
-    compute = getattr(features, feature)
-    with pytest.raises(ValueError, match=f"{shortest} are needed"):
-        compute(np.zeros((2, shortest - 1)))
-    with pytest.raises(ValueError, match=r"\(n_clips, n_samples\)"):
-        compute(np.zeros(4000))
-    broken = np.zeros((3, 4000))
-    broken[1, 7] = np.nan
-    with pytest.raises(ValueError, match="clip 1 holds NaN"):
-        compute(broken)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from digitlab import features
+from digitlab.features import settings
 
 torch = pytest.importorskip("torch")
 
@@ -68,7 +69,7 @@ def test_it_is_pytorchs_transform(clips, power, layout):
     theirs = stft(clips, **layout)
     parts = [theirs.real, theirs.imag] if power is None else [np.abs(theirs) ** power]
     expected = np.stack(parts, axis=1)
-    with_numpy = features.spectrogram(clips, power=power, **layout)
+    with_numpy = features.spectrogram(clips, 16000, power=power, **layout)
     module = Spectrogram(power, **layout)
     single = module(torch.from_numpy(clips))
     double = module(torch.from_numpy(clips).double())
@@ -97,12 +98,13 @@ def test_log_mel_is_the_logarithm_of_librosas_mel_bands(clips, settings):
     np.testing.assert_allclose(module(torch.from_numpy(clips)), ours, atol=1e-4)
 
 
-def test_no_clip_has_a_say_in_the_picture_of_another(clips, monkeypatch):
+def test_no_clip_changes_the_spectrogram_of_another(clips, monkeypatch):
     many = np.tile(clips, (5, 1))
-    monkeypatch.setattr(features, "BATCH", 1)
-    assert len(many) > 16 * features.BATCH  # more than one batch
-    alone = features.spectrogram(clips, power=1)
-    assert np.array_equal(features.spectrogram(many, power=1), np.tile(alone, (5, 1, 1, 1)))
+    monkeypatch.setattr(settings, "CLIPS_AT_ONCE", 8)
+    assert len(many) > 2 * settings.CLIPS_AT_ONCE
+    alone = features.spectrogram(clips, 16000, power=1)
+    together = features.spectrogram(many, 16000, power=1)
+    assert np.array_equal(together, np.tile(alone, (5, 1, 1, 1)))
 
 
 @pytest.mark.parametrize("power", [None, 0.5, 1, 2])
@@ -125,7 +127,7 @@ def test_the_stages_before_a_network_have_nothing_to_keep():
 def make(request):
     """What makes spectrograms in one library, of an array and with settings."""
     if request.param == "numpy":
-        return features.spectrogram
+        return lambda clips, **settings: features.spectrogram(clips, 16000, **settings)
     pytest.importorskip(request.param)
     layer = importlib.import_module(f"digitlab.models.{request.param}").Spectrogram
     array = {"torch": torch.from_numpy, "keras": np.asarray}[request.param]
@@ -138,7 +140,7 @@ def make(request):
         ({"power": -1}, "power=-1: give None for real and imaginary parts"),
         ({"power": 0}, "power=0"),
         ({"power": np.nan}, "power=nan"),
-        ({"win_length": 600}, "a window of 600 samples does not fit n_fft=512"),
+        ({"win_length": 600, "n_fft": 512}, "a window of 600 samples does not fit n_fft=512"),
         ({"win_length": 0}, "a window of 0 samples"),
         ({"hop_length": 0}, "hop_length=0"),
         ({"pad": -5}, "pad=-5"),
@@ -206,7 +208,7 @@ def test_the_keras_layers_are_pytorchs_transform_and_are_saved(
     pytest.importorskip(backend)
     monkeypatch.setenv("KERAS_BACKEND", backend)
     layout = LAYOUTS[2]
-    pictures = [features.spectrogram(clips, power=power, **layout) for power in (None, 0.5)]
+    pictures = [features.spectrogram(clips, 8000, power=power, **layout) for power in (None, 0.5)]
     log_mel = features.log_mel_spectrogram(clips, 8000, n_mels=20, **layout)
     file = tmp_path / "clips.npz"
     network = built("torch", "separable_cnn", 3001, 1, 3)[1]

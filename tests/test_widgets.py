@@ -298,6 +298,6 @@ def test_averages_are_kymatio_s_where_nothing_is_cut_at_the_ends(J):
     word[3000:5000] = WORD[1000:3000] * np.hanning(2000)
     _, wavelets, average = features.filter_bank(8192, J, 8)
     _, strengths = scattering._bands(word, wavelets, average)
-    theirs = features.scattering(word[None], J, 8)[0, 1 : 1 + len(wavelets)]
+    theirs = features.scattering(word[None], 8000, J, 8)[0, 1 : 1 + len(wavelets)]
     ratios = np.linalg.norm(strengths[:, :: 2**J], axis=1) / np.linalg.norm(theirs, axis=1)
     np.testing.assert_allclose(np.log2(ratios), np.rint(np.log2(ratios)), atol=0.01)

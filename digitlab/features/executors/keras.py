@@ -2,6 +2,7 @@
 
 Keras has no complex tensors: a spectrum is its real and its imaginary part.
 """
+# ruff: noqa: D103 (the functions at the end are described in numpy.py)
 
 import sys
 from functools import lru_cache
@@ -10,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from digitlab.features.executors import Plan, plan, run
+from digitlab.features.executors.plans import Plan, plan, run
 
 
 def scatter(clips, J: int, Q: int):

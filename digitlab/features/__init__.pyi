@@ -1,0 +1,17 @@
+from .by_name import compute as compute
+from .by_name import is_cached as is_cached
+from .by_name import timed as timed
+from .scattering_transform import filter_bank as filter_bank
+from .scattering_transform import log_scattering as log_scattering
+from .scattering_transform import scattering as scattering
+from .scattering_transform import scattering_course as scattering_course
+from .scattering_transform import scattering_paths as scattering_paths
+from .spectrograms import log_mel as log_mel
+from .spectrograms import log_mel_frames as log_mel_frames
+from .spectrograms import log_mel_spectrogram as log_mel_spectrogram
+from .spectrograms import magnitude_spectrogram as magnitude_spectrogram
+from .spectrograms import mean_spectrum as mean_spectrum
+from .spectrograms import mfcc_means as mfcc_means
+from .spectrograms import sample_frames as sample_frames
+from .spectrograms import samples as samples
+from .spectrograms import spectrogram as spectrogram
