@@ -24,6 +24,7 @@ from digitlab.riff import WavError
 
 __all__ = [
     "WavError",
+    "as_sound",
     "fade",
     "fit",
     "peak_normalize",
@@ -32,10 +33,82 @@ __all__ = [
     "quantise",
     "read_wav",
     "resample",
+    "to_float",
     "write_wav",
 ]
 
 PLAIN_HEADER = struct.Struct("<4sI8sIHHIIHH4sI")
+FULL_SCALE = {"int8": 2**7, "int16": 2**15, "int32": 2**31, "uint8": 2**7}
+
+
+def to_float(samples) -> np.ndarray:
+    """Return samples as float32, with integers scaled so that full scale is 1.
+
+    Parameters
+    ----------
+    samples : array_like
+        Floats, which pass, or int8, int16, int32 or uint8, whose full scale their type tells.
+
+    Returns
+    -------
+    ndarray of float32
+        Of the same shape.
+
+    Raises
+    ------
+    ValueError
+        If the samples are of any other type.
+
+    Examples
+    --------
+    >>> to_float(np.array([-32768, 16384], dtype=np.int16))
+    array([-1. ,  0.5], dtype=float32)
+    """
+    samples = np.asarray(samples)
+    if samples.dtype.kind == "f":
+        return samples.astype(np.float32, copy=False)
+    if samples.dtype.name not in FULL_SCALE:
+        raise ValueError(
+            f"samples of type {samples.dtype} have no known full scale: give floats from -1 to 1"
+        )
+    offset = 128 if samples.dtype == np.uint8 else 0
+    return ((samples.astype(np.float64) - offset) / FULL_SCALE[samples.dtype.name]).astype(
+        np.float32
+    )
+
+
+def as_sound(samples) -> np.ndarray:
+    """Return samples as float32 of shape (n_frames,) or (n_frames, n_channels), or refuse them.
+
+    Parameters
+    ----------
+    samples : array_like
+        As for :func:`to_float`.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_frames,) or (n_frames, n_channels)
+        The sound.
+
+    Raises
+    ------
+    ValueError
+        If there are no samples, other dimensions, or more channels than frames.
+
+    Examples
+    --------
+    >>> as_sound([0.5, -0.5]).shape
+    (2,)
+    """
+    samples = to_float(samples)
+    if samples.ndim not in (1, 2) or not samples.size:
+        raise ValueError(
+            f"samples of shape {samples.shape}: give at least one, as (n_frames,) or "
+            "(n_frames, n_channels)"
+        )
+    if samples.ndim == 2 and samples.shape[1] > samples.shape[0]:
+        raise ValueError(f"shape {samples.shape} looks like (channels, frames): transpose it")
+    return samples
 
 
 def read_wav(path, *, mono=False):
