@@ -622,7 +622,7 @@ def _by_librosa(effect: Callable, samples: np.ndarray, n_fft: int, **settings) -
     """Call an effect of librosa; clips shorter than a frame are filled up with zeros."""
     filled = audio.fit(samples, max(len(samples), n_fft), align="start")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # librosa 1.0 warns about its own calls
+        warnings.simplefilter("ignore")  # librosa 1.0 warns about its own calls
         return effect(filled, n_fft=n_fft, **settings)
 
 

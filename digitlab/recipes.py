@@ -108,7 +108,7 @@ class Recipe:
 
 FOUR = ("jackson", "nicolas", "theo", "yweweler")  # all of FSDD when it held 2,000 recordings
 RESAMPLED = {"n_samples": 17640, "rate": 22050, "align": "start", "normalize": False}
-SHIFTED = {"shift": (-800, 800)}  # a tenth of a second at 8 kHz
+SHIFTED = {"shift": (-0.1, 0.1)}  # seconds
 A_TENTH = {"test_size": 0.1, "set_aside": 1 / 9}  # for the test, and as many for validation
 WORDS = {
     "corpus": "speech_commands",
@@ -418,7 +418,7 @@ RECIPES = {
         epochs=40,
         learning_rate=3e-3,
         schedule="cosine",
-        vary={"shift": (-1600, 1600)},
+        vary=SHIFTED,
         published={},
     ),
 }
@@ -674,7 +674,9 @@ def _fit_and_test(
             x, x_train = scaler.transform(x), scaler.transform(x_train)
         varied = None
         if recipe.vary:
-            varied = partial(_varied, recipe, waveforms[train])
+            varied = partial(
+                _varied, recipe, waveforms[train], recipe.clips.get("rate", corpus.rate)
+            )
         x_test, model = x[test], build(*x.shape[1:])
         history = training.fit(
             model,
@@ -731,6 +733,8 @@ def _copies(recipe, corpus) -> tuple[np.ndarray, np.ndarray, float]:
     return x, np.array(table["label"]), time.perf_counter() - start
 
 
-def _varied(recipe, waveforms, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the features of the training clips, each changed by lot."""
-    return getattr(features, recipe.features)(np.stack(augment.vary(waveforms, rng, **recipe.vary)))
+def _varied(recipe, waveforms, rate: int, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the features of the training clips, each changed at random."""
+    return getattr(features, recipe.features)(
+        np.stack(augment.vary(waveforms, rate, rng, **recipe.vary))
+    )

@@ -192,8 +192,8 @@ def test_each_epoch_hears_the_training_clips_at_other_places(people, monkeypatch
     moved = []
     real = recipes.augment.vary
 
-    def vary(clips, rng, **settings):
-        moved.append(real(clips, rng, **settings))
+    def vary(clips, rate, rng, **settings):
+        moved.append(real(clips, rate, rng, **settings))
         return moved[-1]
 
     monkeypatch.setattr(recipes.augment, "vary", vary)
