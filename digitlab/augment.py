@@ -16,6 +16,7 @@ taught in chapter 12.
 import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import version
 from itertools import chain
 
 import joblib
@@ -551,7 +552,7 @@ def copies_of(
     if not (len(speeds) and len(semitones)):
         raise ValueError("no speeds, or no semitones: give at least one of each, such as 1 and 0")
     recordings = [_checked(clip, f"recording {row}") for row, clip in enumerate(recordings)]
-    settings = (rate, tuple(map(float, speeds)), tuple(map(float, semitones)), librosa.__version__)
+    settings = (rate, tuple(map(float, speeds)), tuple(map(float, semitones)), version("librosa"))
     kept, n_copies = kept_on_disk(_copies_of_one), len(speeds) * len(semitones)
     n_missing = sum(not kept.check_call_in_cache(clip, *settings) for clip in recordings)
     parallel = joblib.Parallel(n_jobs if n_missing > FEW else 1, return_as="generator")
