@@ -7,39 +7,55 @@ BIN := .venv/bin
 BUILT := _build/$(SCALE)
 PAGE := $(BUILT)/_build/html/index.html
 PACKAGE := $(shell find digitlab -name '*.py' -o -name '*.txt') pyproject.toml constraints.txt
-BOOK := _config.yml _toc.yml $(shell find book -type f -not -path '*/.*')
+BOOK := _config.yml _toc.yml $(shell find book -type f -not -path '*/.*' -not -path '* *')
+PAGE_TESTS := tests/test_pages.py tests/test_browser.py
+UNIT_TESTS := $(filter-out tests/test_chapters.py $(PAGE_TESTS),$(wildcard tests/test_*.py))
+IN_TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # Waiting threads that spin for long make PyTorch on Linux ten times slower on two busy cores.
 export GOMP_SPINCOUNT ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab promises tensorboard clean FORCE
+.PHONY: help book test test-all test-newest lab promises tensorboard clean FORCE
 
 help: ## List all targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 book: $(PAGE) ## Run the chapters and render the book; the last line is its path
-	@echo $(abspath $(PAGE))
+	@printf '%s\n' "$$(pwd)/$(PAGE)"
 
-test: .venv/installed ## Test everything: units, chapters, rendered pages (built at smoke scale)
-	$(MAKE) book SCALE=smoke
+test: ## Test everything: style, types, units, chapters, rendered pages (all at smoke scale)
+	$(MAKE) test-all SCALE=smoke
+
+# nbval runs each chapter and puts it into the cache from which the pages are built.
+test-all: $(BUILT)/fresh
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	DIGITLAB_SCALE=smoke $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/mypy
+	DIGITLAB_SCALE=$(SCALE) DIGITLAB_EXECUTED=$(BUILT)/_build/.jupyter_cache \
+	  $(BIN)/python -m pytest $(IN_TWO) --cov $(UNIT_TESTS) tests/test_chapters.py book
+	$(MAKE) book
+	DIGITLAB_SCALE=$(SCALE) $(BIN)/python -m pytest $(IN_TWO) $(PAGE_TESTS)
+
+test-newest: ## Run the unit tests with the newest release of everything, in .venv-newest
+	"$(PYTHON)" -m venv --clear .venv-newest
+	.venv-newest/bin/python -m pip install --upgrade pip
+	.venv-newest/bin/python -m pip install --editable '.[all]'
+	DIGITLAB_SCALE=smoke .venv-newest/bin/python -m pytest $(IN_TWO) $(UNIT_TESTS)
 
 lab: .venv/installed ## Open the chapters in JupyterLab
 	$(BIN)/jupyter lab book
 
 tensorboard: .venv/installed ## Show the curves of trainings that wrote logs into the folder LOGS
-	$(BIN)/tensorboard --logdir $(LOGS)
+	$(BIN)/tensorboard --logdir "$(LOGS)"
 
 promises: .venv/installed ## Run the chapters and store the outputs that git keeps
 	$(BIN)/python tests/keep_promises.py
 
 clean: ## Delete what was built, but not .venv
-	rm -rf _build
+	rm -rf _build .venv-newest
 
 .venv/installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
+	"$(PYTHON)" -m venv .venv
 	$(BIN)/python -m pip install --upgrade pip
 	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[all]'
 	touch $@
@@ -47,7 +63,7 @@ clean: ## Delete what was built, but not .venv
 # A page shows what the package and the data at hand give: when either changes, chapters run anew.
 $(BUILT)/data: FORCE
 	@mkdir -p $(BUILT)
-	@echo "$(DIGITLAB_DATA)" | cmp -s - $@ || echo "$(DIGITLAB_DATA)" > $@
+	@printf '%s\n' "$$DIGITLAB_DATA" | cmp -s - $@ || printf '%s\n' "$$DIGITLAB_DATA" > $@
 
 $(BUILT)/fresh: .venv/installed $(PACKAGE) $(BUILT)/data
 	rm -rf $(BUILT)/_build/.jupyter_cache

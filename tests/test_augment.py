@@ -1,5 +1,7 @@
 """Augmented clips are what they say, keep their labels, and never cross a split."""
 
+from importlib.metadata import version
+
 import librosa
 import numpy as np
 import pytest
@@ -7,6 +9,19 @@ import pytest
 from digitlab import audio, augment, corpora, splits
 
 RATE = 22050
+# The nine copies of a vowel that stops abruptly, as librosa 0.11 makes them: samples 1000, 2000,
+# 3000 and 4000; then the RMS of the last 2048, where librosa 1.0 differs by up to 3.5 %.
+NINE = """
+ 0.0052 -0.0622  0.0772 -0.0937  0.1365
+-0.0156 -0.0165  0.0315  0.1398  0.1405
+ 0.0180  0.0180 -0.0358 -0.1593  0.1217
+ 0.0069 -0.0991  0.1270 -0.1480  0.2052
+-0.0209 -0.0263  0.0512  0.2201  0.2175
+ 0.0261  0.0292 -0.0589 -0.2496  0.1916
+ 0.0108 -0.1498  0.1741 -0.1740  0.2133
+-0.0329 -0.0399  0.0705  0.2600  0.2211
+ 0.0404  0.0438 -0.0790 -0.2850  0.1975
+"""
 
 
 def rng(seed=0):
@@ -41,37 +56,35 @@ def words(folder, tmp_path, monkeypatch):
     return corpora.load(folder)
 
 
-def pitch_of(samples):
+def pitch_of(samples, rate=RATE):
     """Measure the fundamental in Hz, from the middle of the clip."""
     middle = samples[len(samples) // 4 : -len(samples) // 4]
-    return np.median(librosa.yin(middle, fmin=50, fmax=400, sr=RATE))
-
-
-def distance(ours, theirs):
-    assert ours.shape == theirs.shape and ours.dtype == np.float32
-    return np.sqrt(np.mean((ours - theirs) ** 2) / np.mean(theirs**2))
+    n_fft = 2048 * rate // RATE
+    return np.median(librosa.yin(middle, fmin=60, fmax=400, sr=rate, frame_length=n_fft))
 
 
 @pytest.mark.parametrize("speed", [0.5, 0.7, 1, 1.3, 2.9])
-def test_a_stretched_clip_is_librosas(vowel, speed):
-    ours = augment.time_stretch(vowel, speed)
-    assert distance(ours, librosa.effects.time_stretch(vowel, rate=speed)) < 1e-3
-    assert len(ours) == round(len(vowel) / speed)
-    assert pitch_of(ours) == pytest.approx(150, rel=0.01)
+@pytest.mark.parametrize("rate", [8000, RATE, 48000])
+def test_a_stretched_clip_has_another_length_and_the_same_pitch(vowel, speed, rate):
+    clip = audio.resample(vowel, RATE, rate)
+    stretched = augment.time_stretch(clip, speed, rate)
+    assert len(stretched) == round(len(clip) / speed) and stretched.dtype == np.float32
+    assert pitch_of(stretched, rate) == pytest.approx(150, rel=0.02)
 
 
 @pytest.mark.parametrize("semitones", [-12, -1, 0, 0.5, 1, 7])
-def test_a_shifted_clip_is_librosas(vowel, semitones):
-    ours = augment.pitch_shift(vowel, semitones)
-    theirs = librosa.effects.pitch_shift(vowel, sr=RATE, n_steps=semitones)
-    assert distance(ours, theirs) < 1e-3
-    assert pitch_of(ours) == pytest.approx(150 * 2 ** (semitones / 12), rel=0.01)
+@pytest.mark.parametrize("rate", [8000, RATE, 48000])
+def test_a_shifted_clip_has_another_pitch_and_the_same_length(vowel, semitones, rate):
+    clip = audio.resample(vowel, RATE, rate)
+    shifted = augment.pitch_shift(clip, semitones, rate)
+    assert len(shifted) == len(clip) and shifted.dtype == np.float32
+    assert pitch_of(shifted, rate) == pytest.approx(150 * 2 ** (semitones / 12), rel=0.02)
 
 
-def test_a_pause_of_exact_zeros_and_faintest_sounds_do_no_harm(vowel):
+def test_pauses_of_zeros_and_faint_sounds_do_no_harm(vowel):
     faint = (vowel * 1e-42).astype(np.float32)  # below the smallest normal number
     clip = np.concatenate([vowel, np.zeros(9000, np.float32), faint, vowel])
-    for changed in (augment.time_stretch(clip, 0.7), augment.pitch_shift(clip, 1)):
+    for changed in (augment.time_stretch(clip, 0.7, RATE), augment.pitch_shift(clip, 1, RATE)):
         assert np.isfinite(changed).all()
         assert np.abs(changed).max() < 1.5 * np.abs(clip).max()
         assert np.abs(changed[len(changed) * 2 // 5 : len(changed) // 2]).max() < 1e-4
@@ -81,27 +94,28 @@ def test_a_pause_of_exact_zeros_and_faintest_sounds_do_no_harm(vowel):
 def test_clips_shorter_than_a_frame_are_stretched_and_shifted(vowel, n, recwarn):
     clip = vowel[5000 : 5000 + n]
     for speed in (0.7, 1.3, 10):
-        stretched = augment.time_stretch(clip, speed)
+        stretched = augment.time_stretch(clip, speed, RATE)
         assert len(stretched) == max(round(n / speed), 1)
         assert np.isfinite(stretched).all()
-    shifted = augment.pitch_shift(clip, -1)
+    shifted = augment.pitch_shift(clip, -1, RATE)
     assert len(shifted) == n and np.isfinite(shifted).all()
     assert not recwarn.list
 
 
-def test_the_very_last_frame_may_by_rounding_lie_past_the_end(vowel):
-    """5 / (1 / 49) is a little more than 245 in floating point, and so there are 246 frames."""
-    assert len(augment.time_stretch(vowel[:2048], 1 / 49)) == 2048 * 49
+def test_every_length_can_be_stretched(vowel):
+    """At 21 frames and speed 0.7 librosa 1.0 alone fails: rounding puts a frame past the end."""
+    assert len(augment.time_stretch(vowel[: 20 * 512], 0.7, RATE)) == round(20 * 512 / 0.7)
+    assert len(augment.time_stretch(vowel[:2048], 1 / 49, RATE)) == 2048 * 49
 
 
 def test_silence_stays_silence():
     silence = np.zeros(5000, np.float32)
     for changed in (
-        augment.time_stretch(silence, 0.7),
-        augment.pitch_shift(silence, 1),
+        augment.time_stretch(silence, 0.7, RATE),
+        augment.pitch_shift(silence, 1, RATE),
         augment.gain(silence, 20),
         augment.time_shift(silence, 100),
-        *augment.vary([silence], 0, speed=(0.8, 1.2), snr_db=(0, 0)),
+        *augment.vary([silence], RATE, 0, speed=(0.8, 1.2), snr_db=(0, 0)),
     ):
         assert not changed.any()
 
@@ -141,93 +155,134 @@ def test_a_moved_clip_loses_what_leaves_it(by):
     assert augment.time_shift(clip, by).tolist() == expected
 
 
+CHANGES = {
+    "time_stretch": lambda clip: augment.time_stretch(clip, 1.1, RATE),
+    "pitch_shift": lambda clip: augment.pitch_shift(clip, 1, RATE),
+    "gain": lambda clip: augment.gain(clip, 3),
+    "time_shift": lambda clip: augment.time_shift(clip, 3),
+    "add_noise": lambda clip: augment.add_noise(clip, 3, rng()),
+    "noise": lambda clip: augment.add_noise(np.ones(99), 3, clip),
+    "vary": lambda clip: augment.vary([clip], RATE, 0, gain_db=(3, 3))[0],
+    "copies_of": lambda clip: augment.copies_of([clip], RATE, n_samples=9, speeds=(1,))[0],
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 @pytest.mark.parametrize(
-    "change",
+    "clip, words",
     [
-        lambda clip: augment.time_stretch(clip, 1),
-        lambda clip: augment.pitch_shift(clip, 0),
-        lambda clip: augment.gain(clip, 3),
-        lambda clip: augment.time_shift(clip, 3),
-        lambda clip: augment.add_noise(clip, 3, rng()),
-        lambda clip: augment.add_noise(np.ones(9), 3, clip),
-    ],
-)
-def test_broken_clips_are_refused(change):
-    for clip, words in (
         (np.array([0, np.nan, 1]), "holds NaN"),
         (np.array([0, np.inf]), "infinite"),
-        (np.zeros(0), r"give samples, as \(n_samples,\)"),
-        (np.zeros((2, 9)), r"shape \(2, 9\)"),
-    ):
-        with pytest.raises(ValueError, match=words):
-            change(clip)
+        (np.zeros(0), "n_frames"),
+        (np.zeros((2, 9)), "transpose"),
+        (np.zeros((9, 2)), "2 channels: give one"),
+        (np.arange(9), "int64"),
+        (np.ones(9, bool), "bool"),
+    ],
+)
+def test_broken_clips_are_refused(change, clip, words):
+    with pytest.raises(ValueError, match=words):
+        change(clip)
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_integer_samples_are_scaled_by_their_type(vowel, change, monkeypatch, tmp_path):
+    monkeypatch.setenv("DIGITLAB_CACHE", str(tmp_path))
+    steps = np.rint(vowel * 32767).astype(np.int16)
+    as_floats = (steps / 32768).astype(np.float32)
+    assert np.array_equal(change(steps), change(as_floats))
 
 
 @pytest.mark.parametrize("speed", [0, -1, np.nan, np.inf])
 def test_impossible_speeds_are_refused(vowel, speed):
     with pytest.raises(ValueError, match="give one above 0"):
-        augment.time_stretch(vowel, speed)
+        augment.time_stretch(vowel, speed, RATE)
     with pytest.raises(ValueError, match="give one above 0"):
-        augment.vary([vowel], 0, speed=(speed, speed) if speed == speed else (0, 1))
+        augment.vary([vowel], RATE, 0, speed=(speed, speed) if speed == speed else (0, 1))
+
+
+@pytest.mark.parametrize("rate", [0, -8000, np.nan])
+def test_impossible_rates_are_refused(vowel, rate):
+    for change in (
+        lambda: augment.time_stretch(vowel, 0.7, rate),
+        lambda: augment.pitch_shift(vowel, 1, rate),
+        lambda: augment.vary([vowel], rate, 0, gain_db=(0, 1)),
+    ):
+        with pytest.raises(ValueError, match="give the samples a second"):
+            change()
 
 
 EVERYTHING = {
     "speed": (0.8, 1.25),
     "semitones": (-2, 2),
-    "shift": (-500, 500),
+    "shift": (-0.02, 0.02),
     "gain_db": (-6, 6),
     "snr_db": (5, 20),
 }
 
 
-def test_what_is_drawn_hangs_on_the_seed_and_the_clips_place_alone(vowel):
+def test_what_is_drawn_depends_on_the_seed_and_the_clips_place_alone(vowel):
     clips = [vowel, vowel[:7000], vowel[:3000]]
-    first = augment.vary(clips, 0, **EVERYTHING)
-    for one, other in zip(first, augment.vary(clips, 0, **EVERYTHING), strict=True):
+    first = augment.vary(clips, RATE, 0, **EVERYTHING)
+    for one, other in zip(first, augment.vary(clips, RATE, 0, **EVERYTHING), strict=True):
         assert np.array_equal(one, other)
-    alone = augment.vary([vowel[:100], vowel[:7000]], 0, **EVERYTHING)[1]
+    alone = augment.vary([vowel[:100], vowel[:7000]], RATE, 0, **EVERYTHING)[1]
     assert np.array_equal(alone, first[1])
-    assert not np.array_equal(augment.vary(clips, 1, **EVERYTHING)[2], first[2])
+    assert not np.array_equal(augment.vary(clips, RATE, 1, **EVERYTHING)[2], first[2])
 
 
-def test_every_epoch_hears_something_else_and_every_clip_too(vowel):
-    dice = rng()
+def test_every_epoch_and_every_clip_gets_another_change(vowel):
+    generator = rng()
     clips = np.stack([vowel, vowel])
-    (a, b), (c, _) = (augment.vary(clips, dice, snr_db=(10, 10)) for _ in range(2))
+    (a, b), (c, _) = (augment.vary(clips, RATE, generator, snr_db=(10, 10)) for _ in range(2))
     assert not np.array_equal(a, b) and not np.array_equal(a, c)
 
 
 @pytest.mark.parametrize("name", EVERYTHING)
 def test_each_setting_does_its_own_and_stays_within_its_range(vowel, name):
-    varied = augment.vary([vowel] * 20, 0, **{name: EVERYTHING[name]})
+    varied = augment.vary([vowel] * 20, RATE, 0, **{name: EVERYTHING[name]})
     low, high = EVERYTHING[name]
     if name == "speed":
         measured = [len(vowel) / len(clip) for clip in varied]
     elif name == "gain_db":
         measured = [20 * np.log10(clip.max() / vowel.max()) for clip in varied]
     elif name == "shift":
-        measured = [int(clip.argmax()) - int(vowel.argmax()) for clip in varied]
+        measured = [(int(clip.argmax()) - int(vowel.argmax())) / RATE for clip in varied]
     elif name == "snr_db":
         sounding = np.mean(np.trim_zeros(vowel) ** 2)
         measured = [10 * np.log10(sounding / np.mean((clip - vowel) ** 2)) for clip in varied]
     else:
         measured = [12 * np.log2(pitch_of(clip) / 150) for clip in varied]
-    assert low - 0.1 < min(measured) and max(measured) < high + 0.1
+    margin = 0.05 * (high - low)
+    assert low - margin < min(measured) and max(measured) < high + margin
     assert max(measured) - min(measured) > 0.5 * (high - low)
 
 
 def test_left_alone_is_left_alone_and_nothing_given_is_changed(vowel):
     before = vowel.copy()
-    [same] = augment.vary([vowel], 0)
-    augment.vary([vowel], 0, **EVERYTHING)
+    [same] = augment.vary([vowel], RATE, 0)
+    augment.vary([vowel], RATE, 0, **EVERYTHING)
     assert np.array_equal(same, before) and np.array_equal(vowel, before)
 
 
-def test_vary_names_the_clip_that_is_broken_and_the_pair_that_is_reversed(vowel):
+def test_shifts_in_seconds_are_the_whole_samples_that_were_drawn_before(vowel):
+    """From -800 to 800 samples at 8 kHz: the published draws of L6 and L7 stay what they were."""
+    for clip, stream in zip(
+        augment.vary([vowel] * 9, 8000, 0, shift=(-0.1, 0.1)), rng().spawn(9), strict=True
+    ):
+        by = int(stream.integers(-800, 800, endpoint=True))
+        assert np.array_equal(clip, augment.time_shift(vowel, by))
+
+
+def test_vary_says_what_is_wrong(vowel):
     with pytest.raises(ValueError, match="clip 1 holds NaN"):
-        augment.vary([vowel, vowel * np.nan], 0)
+        augment.vary([vowel, vowel * np.nan], RATE, 0)
+    with pytest.raises(ValueError, match=r"clip 1: .*transpose"):
+        augment.vary([vowel, np.zeros((2, 9))], RATE, 0)
     with pytest.raises(ValueError, match=r"snr_db=\(20, 5\): give a pair, the lowest"):
-        augment.vary([vowel], 0, snr_db=(20, 5))
+        augment.vary([vowel], RATE, 0, snr_db=(20, 5))
+    with pytest.raises(ValueError, match=r"in seconds moves clips of 0.499 s out altogether"):
+        augment.vary([vowel], RATE, 0, shift=(-800, 800))
 
 
 def test_masks_hide_what_they_say_and_nothing_else():
@@ -276,21 +331,25 @@ def test_spec_augment_refuses_nonsense():
         augment.spec_augment(spectrograms, 0, max_frames=1, max_bands=1)
 
 
-def test_the_nine_copies_are_those_that_were_published(words):
+def test_the_nine_copies_are_the_published_ones(vowel, tmp_path, monkeypatch):
+    monkeypatch.setenv("DIGITLAB_CACHE", str(tmp_path))
+    waveforms, table = augment.copies_of([vowel[:8000]], RATE, n_samples=17640)
+    assert waveforms.shape == (9, 17640) and waveforms.dtype == np.float32
+    assert table["length"].tolist() == 3 * [11429] + 3 * [8000] + 3 * [6154]
+    *samples, ends = np.array(NINE.split(), float).reshape(9, 5).T
+    assert np.abs(waveforms[:, 1000:5000:1000].T - samples).max() < 1e-3
+    tails = [copy[n - 2048 : n] for copy, n in zip(waveforms, table["length"], strict=True)]
+    tolerance = 0.005 if version("librosa").startswith("0.") else 0.05
+    assert np.sqrt(np.mean(np.square(tails), axis=1)) == pytest.approx(ends, rel=tolerance)
+
+
+def test_copies_of_a_corpus_are_those_of_its_recordings_at_the_rate(words):
     few = words.select([3, 17])
-    waveforms, table = augment.copies(few)
-    published = []
-    for clip in few.recordings():
-        samples = audio.resample(clip, few.rate, RATE)
-        for speed in (0.7, 1, 1.3):
-            for steps in (-1, 0, 1):
-                copy = librosa.effects.time_stretch(samples, rate=speed)
-                published.append(librosa.effects.pitch_shift(copy, sr=RATE, n_steps=steps))
-    assert waveforms.shape == (18, 17640) and waveforms.dtype == np.float32
-    assert table["length"].tolist() == [len(copy) for copy in published]
-    for ours, theirs in zip(waveforms, published, strict=True):
-        # two vocoders in a row, each with librosa's rounding of phases: -40 dB, on real speech less
-        assert distance(ours, librosa.util.fix_length(theirs, size=17640)) < 1e-2
+    waveforms, table = augment.copies(few, rate=16000, n_samples=8000)
+    recordings = [audio.resample(clip, few.rate, 16000) for clip in few.recordings()]
+    alone, told = augment.copies_of(recordings, 16000, n_samples=8000)
+    assert np.array_equal(waveforms, alone)
+    assert table[told.columns.tolist()].equals(told)
 
 
 def test_every_copy_keeps_its_label_its_speaker_and_the_row_it_came_from(words):
@@ -339,18 +398,18 @@ def test_two_processes_make_what_one_makes(words, tmp_path, monkeypatch):
 @pytest.fixture
 def counted(monkeypatch):
     """Count the clips that are computed; whatever number is put into `fail_at` fails."""
-    compute, calls = augment._at_speeds, []
+    compute, calls = augment._stretched, []
 
-    def counting(samples, speeds, *arguments):
-        if len(speeds) == 3 and 1 in speeds and not arguments:
+    def counting(samples, speed, n_fft):
+        if speed == 0.7:
             calls.append(len(samples))
             if len(calls) == counting.fail_at:
                 raise KeyboardInterrupt
-        return compute(samples, speeds, *arguments)
+        return compute(samples, speed, n_fft)
 
     counting.fail_at = None
     counting.calls = calls
-    monkeypatch.setattr(augment, "_at_speeds", counting)
+    monkeypatch.setattr(augment, "_stretched", counting)
     return counting
 
 

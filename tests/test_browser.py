@@ -88,6 +88,7 @@ def presses(page, target, inside):
 def test_chapters_work_from_the_keyboard(browser, addresses):
     """The first solution and the first option open and close; the first player holds sound."""
     chapters = [address for address in addresses if re.search(r"/\d\d_", address)]
+    assert chapters
     for address in chapters:
         page = open_page(browser, address)
         solution = page.locator(".solution").first
@@ -140,9 +141,11 @@ def test_every_slider_turns_the_picture_from_the_keyboard(browser, explorable):
 
 
 def test_every_film_plays_and_pauses_from_the_keyboard(browser, explorable):
+    n_films = 0
     for address in explorable:
         page = open_page(browser, address)
         for flipbook in page.locator(".flipbook:has(button)").all():
+            n_films += 1
             button, before = flipbook.get_by_role("button"), shown(flipbook)
             assert button.inner_text() == "Play"
             button.focus()
@@ -155,9 +158,11 @@ def test_every_film_plays_and_pauses_from_the_keyboard(browser, explorable):
             page.wait_for_timeout(300)
             assert shown(flipbook) == after
         page.context.close()
+    assert n_films
 
 
 def test_without_javascript_the_first_picture_teaches(browser, explorable):
+    assert explorable
     for address in explorable:
         page = open_page(browser, address, java_script_enabled=False)
         for flipbook in page.locator(".flipbook").all():

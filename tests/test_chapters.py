@@ -7,9 +7,8 @@ import re
 
 import nbformat
 import pytest
-from conftest import ROOT
+from conftest import CHAPTERS
 
-PATHS = sorted(ROOT.glob("book/[0-9]*_*.ipynb"))
 END = ["What to remember", "Exercises", "Check yourself", "Going further"]
 EXERCISE = re.compile(r"\{exercise(?:-start)?\}[^\n]*\n:label: (\S+)")
 SOLUTION = re.compile(r"\{solution-start\} (\S+)\n:class: dropdown\n")
@@ -19,7 +18,7 @@ OPTION = re.compile(
 ABSOLUTE = re.compile(r"(?<![\w./:~])/(home|Users|root|tmp|work|usr|opt|mnt|data|var)/|\b[A-Z]:\\")
 
 
-@pytest.fixture(params=PATHS, ids=lambda path: path.stem)
+@pytest.fixture(params=CHAPTERS, ids=lambda path: path.stem)
 def path(request):
     return request.param
 

@@ -5,28 +5,43 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from numpydoc.docscrape import FunctionDoc
+from numpydoc.docscrape import ClassDoc, FunctionDoc
 
 import digitlab
 from digitlab.environment import require
 
 HEAVY = {"tensorflow", "keras", "torch", "kymatio", "librosa", "matplotlib", "pandas", "scipy"}
-MODULES = [
-    module.name
-    for module in pkgutil.walk_packages(digitlab.__path__, "digitlab.")
-    if not module.ispkg
-]
+MODULES = [module.name for module in pkgutil.walk_packages(digitlab.__path__, "digitlab.")]
+PER_FRAMEWORK = ("models.keras", "models.torch", "training.keras", "training.lightning")
+FACES = [f"digitlab.{name}" for name in (*digitlab.__all__, *PER_FRAMEWORK, "training.torch")]
+HANDED_ON = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}  # to a framework
+TWIN = re.compile(r"digitlab\.(?:models|training)\.(?:torch|lightning)\.\w+")
+
+
+def python(code):
+    """Run code in a fresh process and return what it prints."""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def load(name):
+    """Import a module, or skip the test where its framework is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        pytest.skip(str(error))
 
 
 def test_import_brings_in_nothing_heavy():
-    code = "import digitlab, sys; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
-    assert not HEAVY & set(loaded.split())
+    loaded = python("import digitlab, sys; print(*sys.modules)").split()
+    assert "digitlab" in loaded and not HEAVY & set(loaded)
 
 
 def test_every_module_named_by_the_face_is_there_and_editors_are_told():
@@ -54,41 +69,90 @@ def test_a_missing_framework_names_its_extra():
 
 
 def test_without_pytorch_everything_but_its_own_modules_works():
-    code = """
+    said = python("""
 import sys; sys.modules["torch"] = None
 from digitlab import corpora, evaluation, plotting, recipes, splits
 try: from digitlab.models import torch
 except ImportError as error: print(error)
-"""
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "digitlab[torch]" in run.stdout, run.stderr
+""")
+    assert "digitlab[torch]" in said
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_in_the_docstrings_are_true(name):
-    failures, _ = doctest.testmod(importlib.import_module(name))
+    failures, _ = doctest.testmod(load(name))
     assert failures == 0
 
 
-def public_functions():
-    for name in MODULES:
-        if "._" in name:
-            continue
-        module = importlib.import_module(name)
-        for key, value in vars(module).items():
-            ours = getattr(value, "__module__", None) == name
-            if ours and not key.startswith("_") and callable(value) and not name.endswith("cli"):
-                yield pytest.param(value, id=f"{name}.{key}")
+def exported(face):
+    """Yield (name, value) for each function and class that a face exports."""
+    for name in getattr(face, "__all__", [key for key in vars(face) if not key.startswith("_")]):
+        value = getattr(face, name)
+        if callable(value) and str(getattr(value, "__module__", "")).startswith(face.__name__):
+            yield name, value
 
 
-@pytest.mark.parametrize("function", list(public_functions()))
-def test_a_public_docstring_explains_every_argument(function):
-    if isinstance(function, type):
-        return
-    documented = {
-        name.strip()
-        for parameter in FunctionDoc(function)["Parameters"]
-        for name in parameter.name.split(",")
+def own_methods(cls):
+    """Yield (name, function) for each public method that no class outside digitlab prescribes."""
+    foreign = [base for base in cls.__mro__ if not base.__module__.startswith("digitlab")]
+    for name, value in vars(cls).items():
+        prescribed = any(hasattr(base, name) for base in foreign)
+        if isinstance(value, property):
+            value = value.fget
+        elif isinstance(value, classmethod | staticmethod):
+            value = value.__func__
+        if inspect.isfunction(value) and not name.startswith("_") and not prescribed:
+            yield name, value
+
+
+def names(doc, *sections):
+    """Return the names that sections of a docstring explain."""
+    entries = [entry for section in sections for entry in doc[section]]
+    return {name.strip().lstrip("*") for entry in entries for name in entry.name.split(",")}
+
+
+def undocumented(name, value, method=False):
+    """Return what a docstring leaves unexplained, or explains although it is not there."""
+    text = inspect.getdoc(value)
+    if not text:
+        return f"{name}: no docstring"
+    is_class = inspect.isclass(value)
+    if (TWIN.search(text) and "\n" not in text) or (is_class and issubclass(value, Exception)):
+        return ""
+    arguments = {
+        parameter.name
+        for parameter in inspect.signature(value).parameters.values()
+        if not (is_class and parameter.kind in HANDED_ON)
     }
-    arguments = inspect.signature(function).parameters
-    assert {name.lstrip("*") for name in documented} == set(arguments)
+    if method:
+        arguments -= {"self", "cls"}
+    if is_class:
+        doc = ClassDoc(value, config={"show_class_members": False})
+        explained = names(doc, "Parameters", "Attributes")
+        invented = names(doc, "Parameters") - arguments
+    else:
+        explained = names(FunctionDoc(value), "Parameters", "Other Parameters")
+        invented = explained - arguments
+    wrong = (arguments - explained) | invented
+    return f"{name}: {', '.join(sorted(wrong))}" if wrong else ""
+
+
+@pytest.mark.parametrize("name", FACES)
+def test_public_docstrings_explain_every_argument(name):
+    wrong, n_seen = [], 0
+    for key, value in exported(load(name)):
+        n_seen += 1
+        wrong.append(undocumented(key, value))
+        if inspect.isclass(value):
+            for method, function in own_methods(value):
+                wrong.append(undocumented(f"{key}.{method}", function, method=True))
+    assert not list(filter(None, wrong))
+    assert n_seen or name in ("digitlab.models", "digitlab.training")
+
+
+@pytest.mark.parametrize("framework", ["models.keras", "training.keras"])
+def test_docstrings_of_twins_point_to_something_that_is_there(framework):
+    for key, value in exported(load(f"digitlab.{framework}")):
+        for place in TWIN.findall(inspect.getdoc(value) or ""):
+            module, _, sibling = place.rpartition(".")
+            assert hasattr(load(module), sibling), f"{key} points to {place}"
