@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from digitlab import augment, corpora, environment, evaluation, features, recognisers, splits
 from digitlab.environment import reports_here
-from digitlab.training.history import NEVER, EarlyStopping
+from digitlab.training.callbacks import EarlyStopping
 
 FRAMEWORKS = ("torch", "keras")
 MOST_IN_MEMORY = 2**30  # bytes: where Lightning trains, larger sets are read as they are needed
@@ -94,7 +94,7 @@ class Recipe:
     learning_rate: float = 1e-3
     schedule: str = "constant"
     trainer: str = ""
-    early_stopping: EarlyStopping = NEVER
+    early_stopping: EarlyStopping | None = None
     standardise: bool = False
     copies: bool = False
     vary: dict = field(default_factory=dict)
@@ -128,7 +128,7 @@ AS_C1 = WORDS | {
     "schedule": "one-cycle",
     "trainer": "lightning",
     "early_stopping": EarlyStopping(patience=3, restore_best=True),
-    "shares": {"laptop": {"epochs": 30, "early_stopping": NEVER}},
+    "shares": {"laptop": {"epochs": 30, "early_stopping": None}},
 }
 
 RECIPES = {
