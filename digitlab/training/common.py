@@ -1,86 +1,208 @@
-"""What training needs in either framework."""
+"""What every trainer does: it checks its input, orders the clips, and keeps track of the epochs."""
 
-import shutil
-import tempfile
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any, BinaryIO
 
-import joblib
 import numpy as np
 
-from digitlab.training.history import NEVER
+from digitlab.environment import replacing
+from digitlab.training.callbacks import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    Logger,
+    call,
+    find,
+    reading,
+)
+from digitlab.training.history import History
 
 MEASURED_AT_ONCE = 512  # clips
-ROOM = 8  # times the size of a model: its weights, the best ones, two moments of each; twice
 OPTIMIZERS = ("adam", "rmsprop")
 SCHEDULES = ("constant", "cosine", "one-cycle")
-RISE = 0.3  # of a cycle; it begins with a 25th of its highest step, and ends with a 250,000th
+RISE = 0.3  # of a cycle; it begins with a 25th of its highest rate, and ends with a 250,000th
 
 
-def refuse(
-    x,
+def as_features(x: np.ndarray) -> np.ndarray:
+    """Return features as float32; refuse what is no features."""
+    x = np.asarray(x)
+    if x.dtype.kind != "f":
+        raise ValueError(
+            f"the features are {x.dtype}, and a model is given floats: scale samples with "
+            "digitlab.audio.to_float, or convert what was computed with .astype('float32')"
+        )
+    if not x.size:
+        raise ValueError(f"there are no clips: the features have the shape {x.shape}")
+    return x.astype(np.float32, copy=False)
+
+
+def as_clips(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return features as float32 and labels as whole numbers; refuse what does not go together."""
+    x, y = as_features(x), np.asarray(y)
+    if y.shape != x.shape[:1]:
+        raise ValueError(
+            f"{len(x)} clips and labels of shape {y.shape}: give one label for each clip"
+        )
+    if y.dtype.kind not in "iu" or y.min() < 0:
+        raise ValueError("labels are whole numbers that count from 0, one for each class")
+    return x, y.astype(np.int64, copy=False)
+
+
+def refuse_labels(y: np.ndarray, n_classes: int) -> None:
+    """Refuse a label that a model has no class for."""
+    if y.max() >= n_classes:
+        raise ValueError(
+            f"there is a label {y.max()}, and the model has classes 0 to {n_classes - 1}"
+        )
+
+
+def refuse_settings(
+    n_clips: int,
+    epochs: int,
     batch_size: int,
-    validation,
-    early_stopping,
-    optimizer: str = "adam",
-    schedule: str = "one-cycle",
+    learning_rate: float,
+    validation: Any,
+    callbacks: Sequence[Callback],
+    **names: str,
 ) -> None:
-    """Refuse what nothing can be learned from."""
-    if len(x) < batch_size:
-        raise ValueError(f"{len(x)} clips do not fill one batch of {batch_size}")
-    if early_stopping is not NEVER and not validation:
+    """Refuse settings with which nothing can be learned; make the folders of logs."""
+    for name, number in (("epochs", epochs), ("batch_size", batch_size)):
+        if number < 1:
+            raise ValueError(f"{name} is {number}: at least 1 is needed")
+    if not 0 < learning_rate < np.inf:
+        raise ValueError(f"the learning rate is {learning_rate}: give a number above 0")
+    if n_clips < batch_size:
+        raise ValueError(f"{n_clips} clips do not fill one batch of {batch_size}")
+    for kind, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+        if names.get(kind, known[0]) not in known:
+            raise ValueError(f"there is no {kind} {names[kind]!r}; there are {', '.join(known)}")
+    _refuse_callbacks(callbacks)
+    if find(callbacks, EarlyStopping) and validation is None:
         raise ValueError("early stopping needs validation clips: give some, as validation=(x, y)")
-    for kind, name, known in (
-        ("optimizer", optimizer, OPTIMIZERS),
-        ("schedule", schedule, SCHEDULES),
-    ):
-        if name not in known:
-            raise ValueError(f"there is no {kind} {name!r}; there are {', '.join(known)}")
+    if logger := find(callbacks, Logger):
+        logger.prepare()
 
 
-def step_sizes(learning_rate: float, epochs: int, schedule: str) -> list[float]:
-    """Return the step size in each epoch."""
+def _refuse_callbacks(callbacks: Sequence[Callback]) -> None:
+    kinds = (EarlyStopping, Checkpoint, Logger)
+    if not isinstance(callbacks, (list, tuple)):
+        raise ValueError("callbacks is a list: write callbacks=[...], also around a single one")
+    for kind in kinds:
+        if sum(isinstance(callback, kind) for callback in callbacks) > 1:
+            raise ValueError(f"there is more than one {kind.__name__} in callbacks")
+    for callback in callbacks:
+        is_function = callable(callback) and not isinstance(callback, type)
+        if not (isinstance(callback, kinds) or is_function):
+            raise ValueError(
+                f"{callback!r} cannot be a callback: give EarlyStopping(...), Checkpoint(folder), "
+                "Logger(folder) of digitlab.training, or a function that takes the history"
+            )
+
+
+def learning_rates(learning_rate: float, epochs: int, schedule: str) -> list[float]:
+    """Return the learning rate of each epoch."""
     if schedule == "cosine":
-        shares = _slope(1, 0, np.arange(epochs) / epochs)
+        shares = _half_cosine(1, 0, np.arange(epochs) / epochs)
     elif schedule == "one-cycle":  # half-way through each epoch
         done = (np.arange(epochs) + 0.5) / epochs
-        fall = _slope(1, 1 / 250_000, (done - RISE) / (1 - RISE))
-        shares = np.where(done < RISE, _slope(1 / 25, 1, done / RISE), fall)
+        fall = _half_cosine(1, 1 / 250_000, (done - RISE) / (1 - RISE))
+        shares = np.where(done < RISE, _half_cosine(1 / 25, 1, done / RISE), fall)
     else:
         shares = np.ones(epochs)
     return (learning_rate * shares).tolist()
 
 
-def _slope(first: float, last: float, way: np.ndarray) -> np.ndarray:
+def _half_cosine(first: float, last: float, done: np.ndarray) -> np.ndarray:
     """Go from the first value to the last along half a cosine."""
-    return last + (first - last) * (1 + np.cos(np.pi * way)) / 2
+    return last + (first - last) * (1 + np.cos(np.pi * done)) / 2
 
 
-def lots(n_clips: int, seed: int, epoch: int) -> tuple[np.ndarray, np.random.Generator]:
-    """Return the order of the clips in an epoch, and what draws whatever else it needs.
+def epoch_order(n_clips: int, seed: int, epoch: int) -> tuple[np.ndarray, np.random.Generator]:
+    """Return the order of the clips in an epoch, and a generator for what else is random in it.
 
     Both are the same, however the epochs before it were run.
     """
-    dice = np.random.default_rng([seed, epoch])
-    return dice.permutation(n_clips), dice
+    rng = np.random.default_rng([seed, epoch])
+    return rng.permutation(n_clips), rng
 
 
-def checkpoint_file(folder: Path, weights: list[np.ndarray], *training) -> Path:
-    """Return where a training is kept, named after all that decides how it goes."""
-    prepare(folder, ROOM * sum(values.nbytes for values in weights))
-    return Path(folder, f"{joblib.hash((weights, training))}.checkpoint")
+def full_batches(order: np.ndarray, batch_size: int) -> np.ndarray:
+    """Cut an order into batches; leave out the clips that do not fill the last one."""
+    n_batches = len(order) // batch_size
+    return order[: n_batches * batch_size].reshape(n_batches, batch_size)
 
 
-def prepare(folder: Path, n_bytes: int = 0) -> None:
-    """Make a folder; refuse it if nothing can be written there, or not so much."""
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as probe:
-            probe.write(b"is there room?")
-    except OSError as error:
-        raise OSError(f"nothing can be written into {folder}: {error}") from error
-    free = shutil.disk_usage(folder).free
-    if free < n_bytes:
-        raise OSError(
-            f"the training wants {n_bytes / 1e6:,.0f} MB at {folder}, and {free / 1e6:,.0f} are "
-            "free: make room, or choose another folder"
-        )
+class Run(ABC):
+    """A training under way: its history, its best weights, its checkpoint and its callbacks.
+
+    Each framework says how it hands out and takes back what is kept.
+    """
+
+    def __init__(self, callbacks: Sequence[Callback], device: str, weights, *training):
+        self.callbacks, self.history, self.best = callbacks, History(device=device), None
+        self.stopping = find(callbacks, EarlyStopping)
+        self.restores = self.stopping is not None and self.stopping.restore_best
+        checkpoint = find(callbacks, Checkpoint)
+        self.file = checkpoint and checkpoint.file(weights, *training, self.restores)
+        if self.file and self.file.exists():
+            self._resume()
+        self.start = time.perf_counter() - self.history.seconds
+
+    def epochs(self, last: int) -> Iterator[int]:
+        """Count the epochs that are still to be run."""
+        while self.history.epochs < last and not self._is_over():
+            yield self.history.epochs + 1
+
+    def _is_over(self) -> bool:
+        return self.stopping is not None and self.stopping.stops(self.history.validation_loss)
+
+    def record(self, training: tuple[float, float], validation: tuple[float, float] | None) -> None:
+        """Note the figures of an epoch, keep what was learned in it, and call the callbacks."""
+        history = self.history
+        history.record(training, validation)
+        if self.restores and history.best_epoch == history.epochs:
+            self.best = self.get_weights()
+        history.seconds = time.perf_counter() - self.start
+        if self.file:
+            about = {"training": self.file.stem, "history": asdict(history)}
+            with replacing(self.file) as out:
+                self.write(out, about)
+        call(self.callbacks, history)
+
+    def finish(self) -> History:
+        """Give the model its best weights, if early stopping asks for that."""
+        if self.best is not None:
+            self.set_weights(self.best)
+        return self.history
+
+    def _resume(self) -> None:
+        before = self.get_weights()
+        try:
+            with reading(self.file):
+                about = self.read(self.file)
+                if about["training"] != self.file.stem:
+                    raise ValueError("another training")
+                self.history = History(**about["history"])
+        except Exception:
+            self.set_weights(before)
+            raise
+
+    @abstractmethod
+    def get_weights(self) -> Any:
+        """Return a copy of the weights."""
+
+    @abstractmethod
+    def set_weights(self, weights: Any) -> None:
+        """Give the model these weights."""
+
+    @abstractmethod
+    def write(self, out: BinaryIO, about: dict) -> None:
+        """Write model, optimizer, best weights and a description."""
+
+    @abstractmethod
+    def read(self, file: Path) -> dict:
+        """Bring back what `write` wrote, and return the description."""

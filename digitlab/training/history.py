@@ -1,12 +1,8 @@
-"""What happened while a model learned, and when that is enough."""
+"""What happened while a model was trained."""
 
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
-
-from digitlab.environment import replacing, require
 
 
 @dataclass
@@ -14,7 +10,7 @@ class History:
     """Loss and accuracy of every epoch.
 
     They are measured after it; :mod:`digitlab.training.lightning` measures the training clips while
-    it goes on, dropout at work.
+    it goes on, with dropout.
 
     Attributes
     ----------
@@ -57,7 +53,7 @@ class History:
 
     @property
     def curves(self) -> dict[str, list[float]]:
-        """What was measured, a number an epoch."""
+        """What was measured, a number for each epoch."""
         measured = {k: v for k, v in asdict(self).items() if isinstance(v, list)}
         return {name: values for name, values in measured.items() if values}
 
@@ -87,75 +83,3 @@ class History:
         if validation:
             self.validation_loss.append(float(validation[0]))
             self.validation_accuracy.append(float(validation[1]))
-
-    def log(self, folder: Path) -> None:
-        """Write the last epoch's figures for TensorBoard, and those of all epochs as a CSV file.
-
-        Parameters
-        ----------
-        folder : pathlib.Path
-            ``tensorboard --logdir`` finds it, or a folder above it. The file is ``metrics.csv``.
-
-        Raises
-        ------
-        ImportError
-            If TensorBoard is not installed.
-        """
-        writer = require("tensorboard.summary", extra="book").Writer(str(folder))
-        for name, values in self.curves.items():
-            set_, _, what = name.rpartition("_")
-            writer.add_scalar(f"{what}/{set_ or 'training'}", values[-1], step=self.epochs)
-        writer.close()
-        table = pd.DataFrame(self.curves, index=pd.RangeIndex(1, self.epochs + 1, name="epoch"))
-        with replacing(Path(folder, "metrics.csv")) as out:
-            table.to_csv(out)
-
-
-@dataclass(frozen=True)
-class EarlyStopping:
-    """When to stop: once the validation loss has not become better for some epochs.
-
-    It decides as Keras's callback of that name does.
-
-    Attributes
-    ----------
-    min_delta : float
-        By how much the loss must fall below the best one before it counts as better.
-    patience : int
-        How many epochs may pass without that.
-    restore_best : bool
-        Whether the model gets back the weights with which the validation loss was lowest. If not,
-        it stays as the last epoch left it.
-
-    Examples
-    --------
-    >>> published = EarlyStopping(min_delta=0.1, patience=1)
-    >>> published.stops([2.3]), published.stops([2.3, 2.25]), published.stops([2.3, 2.1])
-    (False, True, False)
-    """
-
-    min_delta: float = 0.0
-    patience: int = 1
-    restore_best: bool = False
-
-    def stops(self, losses: list[float]) -> bool:
-        """Tell whether the training is over.
-
-        Parameters
-        ----------
-        losses : list of float
-            Validation loss after each epoch so far.
-
-        Returns
-        -------
-        bool
-            True where it is.
-        """
-        best, waited = np.inf, 0
-        for loss in losses:
-            better = loss + self.min_delta < best
-            best, waited = (loss, 0) if better else (best, waited + 1)
-        return waited >= max(self.patience, 1)
-
-
-NEVER = EarlyStopping(patience=10**9)

@@ -1,25 +1,28 @@
-"""Learning in PyTorch: a plain loop, built in the open in chapter 9."""
+"""Training in PyTorch: a plain loop, built in the open in chapter 9."""
 
 import copy
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
-from digitlab.environment import replacing, require, torch_device
+from digitlab.environment import require, torch_device
 from digitlab.models.torch import get_weights
+from digitlab.training.callbacks import Callback
 from digitlab.training.common import (
     MEASURED_AT_ONCE,
-    checkpoint_file,
-    lots,
-    prepare,
-    refuse,
-    step_sizes,
+    Run,
+    as_clips,
+    as_features,
+    epoch_order,
+    full_batches,
+    learning_rates,
+    refuse_labels,
+    refuse_settings,
 )
-from digitlab.training.history import NEVER, EarlyStopping, History
+from digitlab.training.history import History
 
 torch = require("torch", extra="torch")
 
@@ -38,14 +41,11 @@ def fit(
     schedule: str = "constant",
     augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
     validation: tuple[np.ndarray, np.ndarray] | None = None,
-    early_stopping: EarlyStopping = NEVER,
-    checkpoint_folder: Path | None = None,
-    log_folder: Path | None = None,
-    after_epoch: Callable[[History], None] | None = None,
+    callbacks: Sequence[Callback] = (),
     seed: int = 0,
     device: str | None = None,
 ) -> History:
-    """Train a classifier, on a fresh permutation of the clips each epoch.
+    """Train a classifier, on a fresh permutation of the clips in each epoch.
 
     The clips that do not fill the last batch of an epoch are left out of that epoch.
 
@@ -53,38 +53,31 @@ def fit(
     ----------
     model : torch.nn.Module
         Returns log-probabilities; it is trained in place.
-    x : array of shape (n_clips, ...), float32
+    x : array of shape (n_clips, ...), float
         Features.
     y : array of shape (n_clips,), int
-        Labels.
+        Labels, from 0 on.
     epochs, batch_size : int
         How often each clip is seen, and how many at a time.
     optimizer : {"adam", "rmsprop"}
         How gradients become steps; RMSprop with Keras's settings.
     learning_rate : float
-        Its step size; the default is Adam's own.
+        The optimizer's; the default is Adam's own.
     schedule : {"constant", "cosine", "one-cycle"}
-        How the step size changes from epoch to epoch: not at all; from `learning_rate` along half a
-        cosine towards 0; or up to it along half a cosine for three tenths of the epochs, and down
-        along another one, as :func:`digitlab.training.lightning.fit` does from step to step.
+        How the learning rate changes from epoch to epoch: not at all; from `learning_rate` along
+        half a cosine towards 0; or up to it along half a cosine for three tenths of the epochs, and
+        down along another one, as :func:`digitlab.training.lightning.fit` does from step to step.
     augment : callable, optional
-        Is given the features and what draws, and returns what is learned from in the epoch that
-        begins: other copies of the same clips, in their order.
+        Takes the features and a random generator, and returns what an epoch learns from: other
+        versions of the same clips, in their order.
     validation : tuple of arrays, optional
         Features and labels of clips that are measured after every epoch, and not learned from.
-    early_stopping : EarlyStopping
-        When to stop before the last epoch, and with which weights. It looks at the validation
-        clips.
-    checkpoint_folder : pathlib.Path, optional
-        Where to keep all that is needed to go on, after every epoch. If the training was
-        interrupted, the same call goes on after the last whole epoch, and ends as it would have
-        ended.
-    log_folder : pathlib.Path, optional
-        Where to write curves for TensorBoard, and the same as a CSV file.
-    after_epoch : callable, optional
-        Is called with the history after every epoch.
+    callbacks : list
+        :class:`~digitlab.training.EarlyStopping`, :class:`~digitlab.training.Checkpoint` and
+        :class:`~digitlab.training.Logger`, at most one of each; and functions that take the
+        history, called after every epoch.
     seed : int
-        Decides the permutations, and what is drawn for `augment` and by dropout.
+        Decides the permutations, and what is random in `augment` and in dropout.
     device : str, optional
         By default a GPU where there is one.
 
@@ -96,12 +89,14 @@ def fit(
     Raises
     ------
     ValueError
-        If there are fewer clips than a batch holds, nothing to stop by, or no such optimizer or
-        schedule.
+        If there are fewer clips than a batch holds; if features, labels and model do not fit
+        together; if early stopping has no validation clips; or if a setting is unknown.
+    CheckpointError
+        If a checkpoint is damaged.
     FloatingPointError
-        If a loss is no longer a number.
+        If a loss is NaN or infinite.
     OSError
-        If nothing can be kept in a folder, or too little: before the training.
+        If nothing, or too little, can be written into a folder: before the training.
 
     Notes
     -----
@@ -117,98 +112,129 @@ def fit(
     >>> history.accuracy[-1]
     1.0
     """
-    refuse(x, batch_size, validation, early_stopping, optimizer, schedule)
+    names = {"optimizer": optimizer, "schedule": schedule}
+    refuse_settings(len(x), epochs, batch_size, learning_rate, validation, callbacks, **names)
+    x, y = as_clips(x, y)
+    validation = validation and as_clips(*validation)
     device = torch_device(device)
     model.to(device)
-    descent = _optimizer(optimizer, model, learning_rate)
-    history, best = History(device=device), {}
-    steps = step_sizes(learning_rate, epochs, schedule)
-    if log_folder:
-        prepare(log_folder)
-    if checkpoint_folder:
-        how = (batch_size, optimizer, steps, augment, early_stopping.restore_best, seed)
-        training = (str(model), x, y, validation, *how)
-        checkpoint = checkpoint_file(checkpoint_folder, get_weights(model), "torch", *training)
-        if checkpoint.exists():
-            kept = torch.load(checkpoint, map_location=device)
-            model.load_state_dict(kept["model"])
-            descent.load_state_dict(kept["descent"])
-            history, best = History(**kept["history"]), kept["best"]
-    start = time.perf_counter() - history.seconds
-    clips, (x, y) = x, _tensors(x, y, device)
-    validation = validation and _tensors(*validation, device)
-    with _threads_for(x[:batch_size]):
-        while history.epochs < epochs and not early_stopping.stops(history.validation_loss):
-            descent.param_groups[0]["lr"] = steps[history.epochs]
-            order, dice = lots(len(x), seed, history.epochs + 1)
-            order = torch.as_tensor(order, device=device)
-            heard = x if augment is None else _tensors(augment(clips, dice), y, device)[0]
-            model.train()
-            with _drawn_by(seed, history.epochs + 1, device):
-                for batch in order[: len(x) // batch_size * batch_size].split(batch_size):
-                    descent.zero_grad()
-                    torch.nn.functional.nll_loss(model(heard[batch]), y[batch]).backward()
-                    descent.step()
-            history.record(_measure(model, x, y), validation and _measure(model, *validation))
-            if early_stopping.restore_best and history.best_epoch == history.epochs:
-                best = copy.deepcopy(model.state_dict())
-            history.seconds = time.perf_counter() - start
-            if log_folder:
-                history.log(log_folder)
-            if checkpoint_folder:
-                state = {"model": model.state_dict(), "descent": descent.state_dict()}
-                with replacing(checkpoint) as out:
-                    torch.save(state | {"history": asdict(history), "best": best}, out)
-            if after_epoch:
-                after_epoch(history)
-    if best:
-        model.load_state_dict(best)
-    return history
+    for features, labels in filter(None, ((x, y), validation)):
+        refuse_labels(labels, n_classes=predict(model, features[:1]).shape[1])
+    rates = learning_rates(learning_rate, epochs, schedule)
+    settings = (batch_size, optimizer, rates, augment, seed)
+    optimizer = make_optimizer(optimizer, model, learning_rate)
+    run = _Run(model, optimizer, callbacks, device, x, y, validation, *settings)
+    tensors = to_tensors(x, y, device)
+    validation = validation and to_tensors(*validation, device)
+    with _threads_for(x[:batch_size], device):
+        for epoch in run.epochs(epochs):
+            optimizer.param_groups[0]["lr"] = rates[epoch - 1]
+            order, rng = epoch_order(len(x), seed, epoch)
+            varied = to_tensors(augment(x, rng), y, device) if augment else tensors
+            with _seeded(seed, epoch, device):
+                train_epoch(model, optimizer, *varied, full_batches(order, batch_size))
+            run.record(measure(model, *tensors), validation and measure(model, *validation))
+    return run.finish()
 
 
-def _optimizer(name: str, model: "torch.nn.Module", learning_rate: float):
+def train_epoch(
+    model: "torch.nn.Module",
+    optimizer: "torch.optim.Optimizer",
+    x: "torch.Tensor",
+    y: "torch.Tensor",
+    batches: np.ndarray,
+) -> None:
+    """Take one step for each batch, given as rows of `x`."""
+    model.train()
+    for batch in torch.as_tensor(batches, device=x.device):
+        optimizer.zero_grad()
+        loss = torch.nn.functional.nll_loss(model(x[batch]), y[batch])
+        loss.backward()
+        optimizer.step()
+
+
+def make_optimizer(
+    name: str, model: "torch.nn.Module", learning_rate: float
+) -> "torch.optim.Optimizer":
+    """Return the optimizer of this name."""
     if name == "rmsprop":
         # Keras adds its 1e-7 to the mean square, PyTorch adds to the root of it
         return torch.optim.RMSprop(model.parameters(), learning_rate, alpha=0.9, eps=1e-7**0.5)
     return torch.optim.Adam(model.parameters(), learning_rate)
 
 
-def _tensors(x: np.ndarray, y: np.ndarray, device: str) -> tuple["torch.Tensor", "torch.Tensor"]:
+def load_optimizer(optimizer: "torch.optim.Optimizer", state: dict) -> None:
+    """Give an optimizer its state back; refuse that of other weights."""
+    optimizer.load_state_dict(state)
+    for weights, slots in optimizer.state.items():
+        for values in slots.values():
+            if values.ndim and values.shape != weights.shape:
+                raise ValueError("the optimizer's state does not fit the weights")
+
+
+def to_tensors(x: np.ndarray, y: np.ndarray, device: str) -> tuple["torch.Tensor", "torch.Tensor"]:
+    """Return features and labels on a device."""
     return (
         torch.as_tensor(x, dtype=torch.float32, device=device),
         torch.as_tensor(y, dtype=torch.long, device=device),
     )
 
 
-def _measure(model: "torch.nn.Module", x: "torch.Tensor", y: "torch.Tensor") -> tuple:
+def measure(model: "torch.nn.Module", x: "torch.Tensor", y: "torch.Tensor") -> tuple[float, float]:
     """Return loss and accuracy on all of these clips."""
-    log_probabilities = _answer(model, x)
+    log_probabilities = _log_probabilities(model, x)
     loss = torch.nn.functional.nll_loss(log_probabilities, y).item()
     return loss, (log_probabilities.argmax(dim=1) == y).float().mean().item()
 
 
-def _answer(model: "torch.nn.Module", x: "torch.Tensor") -> "torch.Tensor":
+def _log_probabilities(model: "torch.nn.Module", x: "torch.Tensor") -> "torch.Tensor":
     model.eval()
     with torch.inference_mode():
         return torch.cat([model(part) for part in x.split(MEASURED_AT_ONCE)])
 
 
+class _Run(Run):
+    """What is kept of a training in PyTorch."""
+
+    def __init__(self, model, optimizer, callbacks, device, *training):
+        self.model, self.optimizer = model, optimizer
+        super().__init__(callbacks, device, get_weights(model), "torch", str(model), *training)
+
+    def get_weights(self) -> dict:
+        return copy.deepcopy(self.model.state_dict())
+
+    def set_weights(self, weights: dict) -> None:
+        self.model.load_state_dict(weights)
+
+    def write(self, out: BinaryIO, about: dict) -> None:
+        model, optimizer = self.model.state_dict(), self.optimizer.state_dict()
+        torch.save({"model": model, "optimizer": optimizer, "best": self.best} | about, out)
+
+    def read(self, file: Path) -> dict:
+        kept = torch.load(file, map_location="cpu", weights_only=True)
+        self.model.load_state_dict(kept["model"])
+        load_optimizer(self.optimizer, kept["optimizer"])
+        self.best = kept["best"]
+        return kept
+
+
 @contextmanager
-def _drawn_by(seed: int, epoch: int, device: str):
-    """Draw what dropout silences by these, however the epochs before were run."""
-    with torch.random.fork_rng([device] if device.startswith("cuda") else []):
+def _seeded(seed: int, epoch: int, device: str) -> Iterator[None]:
+    """Seed what dropout draws from, for this epoch alone, and leave PyTorch's state as it was."""
+    gpus = range(torch.cuda.device_count()) if device.startswith("cuda") else []
+    with torch.random.fork_rng(gpus):
         torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
         yield
 
 
 @contextmanager
-def _threads_for(batch: "torch.Tensor"):
+def _threads_for(batch: np.ndarray, device: str) -> Iterator[None]:
     """Work on a small batch in one thread: waiting for a second one costs more than it brings.
 
-    On two cores that something else keeps busy, K2 trained more than ten times faster so.
+    On two cores that something else kept busy, K2 trained more than ten times faster this way.
     """
     before = torch.get_num_threads()
-    torch.set_num_threads(1 if batch.numel() < SMALL_BATCH else before)
+    torch.set_num_threads(1 if device == "cpu" and batch.size < SMALL_BATCH else before)
     try:
         yield
     finally:
@@ -222,7 +248,7 @@ def predict(model: "torch.nn.Module", x: np.ndarray) -> np.ndarray:
     ----------
     model : torch.nn.Module
         Returns log-probabilities.
-    x : array of shape (n_clips, ...)
+    x : array of shape (n_clips, ...), float
         Features.
 
     Returns
@@ -230,11 +256,25 @@ def predict(model: "torch.nn.Module", x: np.ndarray) -> np.ndarray:
     array of shape (n_clips, n_classes), float32
         Each row sums to 1.
 
+    Raises
+    ------
+    ValueError
+        If there are no clips, or if the model cannot be given these features.
+
     Examples
     --------
     >>> from digitlab.models.torch import logistic_regression
     >>> predict(logistic_regression(4, 2), np.zeros((3, 4))).shape
     (3, 2)
     """
-    x = torch.as_tensor(x, dtype=torch.float32, device=next(model.parameters()).device)
-    return _answer(model, x).exp().cpu().numpy()
+    x = as_features(x)
+    device = next((values.device for values in model.parameters()), "cpu")
+    try:
+        return _log_probabilities(model, torch.as_tensor(x, device=device)).exp().cpu().numpy()
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise ValueError(
+            f"this model cannot be given clips of shape {x.shape[1:]}: give it the features that "
+            "it was built for"
+        ) from error
