@@ -66,7 +66,7 @@ class Corpus:
     def hashes(self) -> dict[str, str]:
         """SHA-256 of each file, by its name in the corpus."""
         try:
-            return {name_of(path, self.folder): sha256(path) for path in self.table["path"]}
+            return {self._name(path): sha256(path) for path in self.table["path"]}
         except OSError as error:
             raise CorpusError(f"{error.filename} cannot be read: {error.strerror}") from error
 
@@ -216,7 +216,7 @@ class Corpus:
         paths = self.table["path"].tolist()
         sizes = [path.stat().st_size if os.access(path, os.R_OK) else 0 for path in paths]
         shared = {size for size, n_files in Counter(sizes).items() if size and n_files > 1}
-        found = {}
+        found: dict[str, list[int]] = {}
         for row, path in enumerate(paths):
             if sizes[row] in shared:
                 found.setdefault(sha256(path), []).append(row)
@@ -265,6 +265,9 @@ class Corpus:
         """
         return audio.player(self.read(row), self.rate, self.caption(row, words))
 
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix() if self.folder else path.name
+
     def _each(self, read: Callable[[Path], Any]) -> Iterator[tuple[int, Any]]:
         """Yield each row with what `read` makes of its file; at the end, name the bad files."""
         problems = []
@@ -306,19 +309,6 @@ class Corpus:
                 byte=None,
                 remedy="Mix it down: read it with mono=True and write it again.",
             )
-
-
-def name_of(path: Path, folder: Path | None) -> str:
-    """Return what a recording is called in its corpus.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        Of the recording.
-    folder : pathlib.Path or None
-        Of the corpus; where there is none, only the file's name is returned.
-    """
-    return path.relative_to(folder).as_posix() if folder else path.name
 
 
 def _measured(samples: np.ndarray, rate: int, quiet: float) -> tuple[float, ...]:
