@@ -86,7 +86,9 @@ def made_cache_folder(folder: Path | None = None) -> Path:
     return folder
 
 
-def kept_on_disk(function: Callable, folder: Path | None = None) -> Callable:
+def kept_on_disk(
+    function: Callable, folder: Path | None = None, ignore: tuple[str, ...] = ()
+) -> Callable:
     """Return the function with its results kept on disk, under the content of its arguments.
 
     Where the cache cannot be written, a warning says so once and nothing is kept.
@@ -97,6 +99,8 @@ def kept_on_disk(function: Callable, folder: Path | None = None) -> Callable:
         Of arrays, numbers and words, to arrays. It gets a method ``check_call_in_cache``.
     folder : pathlib.Path, optional
         By default the cache folder, as it is named now.
+    ignore : tuple of str
+        Names of arguments that do not tell one result from another.
 
     Examples
     --------
@@ -108,7 +112,8 @@ def kept_on_disk(function: Callable, folder: Path | None = None) -> Callable:
 
     folder = folder or cache_folder()
     try:
-        return joblib.Memory(made_cache_folder(folder), verbose=0).cache(function)
+        memory = joblib.Memory(made_cache_folder(folder), verbose=0)
+        return memory.cache(function, ignore=list(ignore))
     except OSError as error:
         _warn_once(f"what is computed is not kept for the next time: {error}")
         return joblib.Memory(None).cache(function)
