@@ -14,6 +14,9 @@ from . import (
     evaluation as evaluation,
 )
 from . import (
+    experiment as experiment,
+)
+from . import (
     features as features,
 )
 from . import (
@@ -26,10 +29,16 @@ from . import (
     plotting as plotting,
 )
 from . import (
+    preparation as preparation,
+)
+from . import (
     recipes as recipes,
 )
 from . import (
     recognisers as recognisers,
+)
+from . import (
+    results as results,
 )
 from . import (
     riff as riff,

@@ -125,8 +125,9 @@ def sounds_in(folder: Path, *, strict: bool = False) -> list[str]:
     """
     root = os.path.realpath(folder)
     seen = {str(parent) for parent in Path(root).parents}
-    folders, others = deque([""]), deque()
-    found, closed = {}, []
+    folders, others = deque([""]), deque[str]()
+    found: dict[str, str] = {}
+    closed = []
     while folders or others:
         name = (folders or others).popleft()
         try:

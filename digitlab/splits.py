@@ -259,16 +259,16 @@ def _draw(
 def _refuse_few(corpus: Corpus, labels: pd.Series, size: float | int, purpose: str) -> None:
     """Refuse to draw so many clips where one of the two sets could not hold every class."""
     n_clips, counts = len(labels), labels.value_counts()
-    if not 0 < size < (n_clips if isinstance(size, Integral) else 1):
-        raise ValueError(
-            f"{purpose}_size={size}: give a share between 0 and 1, or a number of clips below "
-            f"{n_clips}, which is what there is"
-        )
     alone = [corpus.classes[label] for label in counts.index[counts < 2]]
     if alone:
         raise ValueError(
             f"{corpus.name}: there is only one clip, copies left out, of {_some(alone)}. A random "
             "split needs 2 of each class: record more takes of them, or leave these classes out"
+        )
+    if not 0 < size < (n_clips if isinstance(size, Integral) else 1):
+        raise ValueError(
+            f"{purpose}_size={size}: give a share between 0 and 1, or a number of clips below "
+            f"{n_clips}, which is what there is"
         )
     n_drawn = size if isinstance(size, Integral) else int(np.ceil(size * n_clips))
     for n, name in [(n_drawn, purpose), (n_clips - n_drawn, "training")]:

@@ -9,7 +9,7 @@ from conftest import ROOT
 
 ROOMS = ["environment", "layouts", "riff", "audio", "voices", "preparation", "corpora", "splits"]
 ROOMS += ["augment", "features", "models", "training", "evaluation", "plotting", "widgets"]
-ROOMS += ["recipes", "recognisers", "experiment", "cli"]
+ROOMS += ["recipes", "recognisers", "experiment", "results", "cli"]
 NEVER = {("plotting", "training"), ("widgets", "training"), ("models", "corpora")}
 PACKAGE = sorted(ROOT.glob("digitlab/**/*.py"))
 FILES = [*PACKAGE, *sorted(ROOT.glob("tests/*.py")), *sorted(ROOT.glob("benchmarks/*.py"))]

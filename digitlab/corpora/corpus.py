@@ -67,7 +67,7 @@ class Corpus:
     def hashes(self) -> dict[str, str]:
         """SHA-256 of each file, by its name in the corpus."""
         try:
-            return {name_of(path, self.folder): sha256(path) for path in self.table["path"]}
+            return {self._name(path): sha256(path) for path in self.table["path"]}
         except OSError as error:
             raise CorpusError(f"{error.filename} cannot be read: {error.strerror}") from error
 
@@ -271,7 +271,7 @@ class Corpus:
         paths = self.table["path"].tolist()
         sizes = [path.stat().st_size if os.access(path, os.R_OK) else 0 for path in paths]
         shared = {size for size, n_files in Counter(sizes).items() if size and n_files > 1}
-        found = {}
+        found: dict[str, list[int]] = {}
         for row, path in enumerate(paths):
             if sizes[row] in shared:
                 found.setdefault(sha256(path), []).append(row)
@@ -320,6 +320,9 @@ class Corpus:
         """
         return audio.player(self.read(row), self.rate, self.caption(row, words))
 
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix() if self.folder else path.name
+
     def _each(self, read: Callable[[Path], Any]) -> Iterator[tuple[int, Any]]:
         """Yield each row with what `read` makes of its file; at the end, name the bad files."""
         problems = []
@@ -363,19 +366,6 @@ def _say_once(note: str) -> None:
 
 def _mono(samples: np.ndarray) -> np.ndarray:
     return samples if samples.ndim == 1 else samples.mean(axis=1)
-
-
-def name_of(path: Path, folder: Path | None) -> str:
-    """Return what a recording is called in its corpus.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        Of the recording.
-    folder : pathlib.Path or None
-        Of the corpus; where there is none, only the file's name is returned.
-    """
-    return path.relative_to(folder).as_posix() if folder else path.name
 
 
 def _measured(samples: np.ndarray, rate: int, quiet: float) -> tuple[float, ...]:

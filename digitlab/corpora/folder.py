@@ -14,7 +14,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from digitlab import audio, riff
-from digitlab.corpora.corpus import Corpus, name_of
+from digitlab.corpora.corpus import Corpus
 from digitlab.corpora.sources import DIGITS, SOURCES, Source, known_hashes
 from digitlab.environment import printable
 from digitlab.layouts import (
@@ -84,7 +84,10 @@ def read_own(folder: Path, *, strict: bool) -> Corpus:
     name, title = printable(folder.name, "utf-8"), printable(f"recordings in {folder}", "utf-8")
     corpus = Corpus(name, table, _usual_rate(table["path"]), classes, title, "", folder)
     copies = corpus.duplicates()
-    names = [" = ".join(name_of(table["path"][row], folder) for row in rows) for rows in copies]
+    names = [
+        " = ".join(table["path"][row].relative_to(folder).as_posix() for row in rows)
+        for rows in copies
+    ]
     problem = f"in {folder}, {len(names)} recordings are there more than once:"
     complain_of(problem, names, "Keep one of each.", strict=strict)
     if strict:
@@ -159,7 +162,7 @@ def _table(
     table["take"] = table["take"].astype(int)
     table = table.sort_values(["label", "speaker", "take"], kind="stable", ignore_index=True)
     again = table.duplicated(["label", "speaker", "take"])
-    twice = [name_of(path, folder) for path in table["path"][again]]
+    twice = [path.relative_to(folder).as_posix() for path in table["path"][again]]
     complain("files have speaker and take of another:", twice, "Give them other takes.")
     return _with_more(table[~again].reset_index(drop=True), folder, layout), classes
 
@@ -180,13 +183,15 @@ def _with_more(table: pd.DataFrame, folder: Path, layout: str) -> pd.DataFrame:
     if layout == "audiomnist":
         return table.join(_people(folder / METADATA, set(table["speaker"])), on="speaker")
     if layout == "speech_commands":
-        table["split"] = _splits(folder, [name_of(path, folder) for path in table["path"]])
+        table["split"] = _splits(
+            folder, [path.relative_to(folder).as_posix() for path in table["path"]]
+        )
     return table
 
 
 def _whole(corpus: Corpus, source: Source, *, strict: bool) -> Corpus:
     """Complain of recordings that are missing, or do not belong and are left out."""
-    names = [name_of(path, corpus.folder) for path in corpus.table["path"]]
+    names = [path.relative_to(corpus.folder).as_posix() for path in corpus.table["path"]]
     problem = source.problem_of(names)
     if problem and strict:
         remedy = "Complete it, or load what there is: load(..., strict=False)."
@@ -202,7 +207,7 @@ def _whole(corpus: Corpus, source: Source, *, strict: bool) -> Corpus:
 
 def _usual_rate(paths: pd.Series) -> int:
     """Return the rate that most recordings have, of a hundred if there are many."""
-    rates, problem = Counter(), ""
+    rates, problem = Counter[int](), ""
     for path in paths[:: max(len(paths) // 100, 1)]:
         try:
             rates[riff.check(path).rate] += 1
@@ -259,7 +264,8 @@ PERSON: dict[str, tuple[str, Callable]] = {  # column: key in AudioMNIST's file,
 
 def _people(file: Path, speakers: set[str]) -> pd.DataFrame:
     """Read what is known of AudioMNIST's speakers; print what makes no sense and is left out."""
-    people, odd = {}, []
+    people: dict[str, list[Any]] = {}
+    odd = []
     try:
         known = {who: dict(entries) for who, entries in json.loads(file.read_bytes()).items()}
     except (OSError, ValueError, TypeError, AttributeError):

@@ -78,9 +78,9 @@ def load(
         if not fallback:
             raise
         source = SOURCES[name]
-        voices = "voices" if source.layout == "fsdd" else f"voices-{source.layout}"
+        built_in = "voices" if source.layout == "fsdd" else f"voices-{source.layout}"
         others = fallback if isinstance(fallback, list | tuple) else [fallback]
-        first, *others = [voices if other == "voices" else other for other in others]
+        first, *others = [built_in if other == "voices" else other for other in others]
         corpus = load(first, fallback=others)
         print(printable(f"{source.title} could not be had: {error}"))
         print(printable(f"What follows was computed on the {corpus.title} instead."))
@@ -207,14 +207,13 @@ def _places(name: str) -> Iterator[Path]:
     """Yield the folders that hold a corpus, the first choice first."""
     source, data = SOURCES[name], os.environ.get("DIGITLAB_DATA")
     if data and source.urls:
-        data = Path(os.path.expanduser(data))
-        if not data.is_absolute():
-            raise CorpusError(f"DIGITLAB_DATA is '{data}': it must be an absolute path")
-        top = data / source.folder
+        if not os.path.isabs(os.path.expanduser(data)):
+            raise CorpusError(f"DIGITLAB_DATA is {data!r}: it must be an absolute path")
+        top = Path(os.path.expanduser(data), source.folder)
         folder = top / LAYOUTS[source.layout].inside
         if os.path.isdir(folder):
             yield folder
-        elif os.path.lexists(top) or not (source.large and os.path.isdir(data)):
+        elif os.path.lexists(top) or not (source.large and os.path.isdir(top.parent)):
             raise CorpusError(
                 f"DIGITLAB_DATA is set and {folder} is missing: put the corpus there, "
                 "or unset DIGITLAB_DATA to have it downloaded"
