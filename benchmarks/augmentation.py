@@ -1,10 +1,10 @@
-"""How long do the nine published copies of each clip take, beside the published serial loop?
+"""How long do the nine published copies of each clip take, compared with the published loop?
 
 Both sides begin with the same files and end with the same array: read, resample to 22,050 Hz, three
-speeds times three pitches, each cut or filled up to 17,640 samples. The published side calls
-librosa nine times a clip, in one process; ours starts with an empty cache and its processes still
-to come. Also: how long from disk, how near both arrays are (librosa resamples to 22,050 Hz in lower
-quality, and rounds phases), how many copies are cut at 0.8 s.
+speeds times three pitches, each cut or filled up to 17,640 samples. The published side calls both
+effects of librosa nine times a clip, in one process. Ours starts with an empty cache and must start
+its processes first. Also: the time from disk, how near both arrays are (`librosa.load` resamples to
+22,050 Hz in lower quality), and how many copies are cut at 0.8 s.
 """
 
 import os

@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from itertools import chain
+from typing import Any
 
 import joblib
 import librosa
@@ -106,7 +107,6 @@ def pitch_shift(samples: np.ndarray, semitones: float, rate: int) -> np.ndarray:
     This is ``librosa.effects.pitch_shift``: the clip is stretched, then resampled to its former
     duration. The formants move with the pitch, so a voice becomes that of a smaller or a larger
     person. For the releases of librosa, see :func:`time_stretch`.
-
 
     Examples
     --------
@@ -289,7 +289,9 @@ def vary(
     _frame_length(rate)
     _refuse_settings(speed or [], semitones or [])
     clips = [_checked(clip, f"clip {row}") for row, clip in enumerate(clips)]
-    _refuse_long_shifts(shift, max(map(len, clips), default=0) / rate)
+    longest = max(map(len, clips), default=math.inf) / rate
+    if shift and max(map(abs, shift)) > longest:
+        raise ValueError(f"shift={shift} seconds moves clips of {longest:.3g} s out: give less")
     streams = np.random.default_rng(rng).spawn(len(clips))
     return [_varied(clip, rate, own, **pairs) for clip, own in zip(clips, streams, strict=True)]
 
@@ -421,17 +423,17 @@ def spec_augment(
     if spectrograms.ndim != 3:
         raise ValueError(f"(n_clips, n_mels, n_frames) is needed, not {spectrograms.shape}")
     widest = {-1: max_frames, -2: max_bands}
-    for axis, width in widest.items():
+    for axis, most in widest.items():
         size = spectrograms.shape[axis]
-        if not 0 <= width <= size:
-            raise ValueError(f"masks of up to {width} of {size} {AXES[axis]}: give 0 to {size}")
+        if not 0 <= most <= size:
+            raise ValueError(f"masks of up to {most} of {size} {AXES[axis]}: give 0 to {size}")
     masked = spectrograms.copy()
     streams = np.random.default_rng(rng).spawn(len(masked))
     for row, own in enumerate(streams):
         mean = spectrograms[row].mean()
         for axis in [-1] * n_time_masks + [-2] * n_frequency_masks:
-            width = own.integers(0, widest[axis], endpoint=True)
-            start = own.integers(0, masked.shape[axis] - width, endpoint=True)
+            width = int(own.integers(0, widest[axis], endpoint=True))
+            start = int(own.integers(0, masked.shape[axis] - width, endpoint=True))
             masked[row] = _masked(masked[row], axis, start, width, mean)
     return masked
 
@@ -553,7 +555,8 @@ def copies_of(
         raise ValueError("no speeds, or no semitones: give at least one of each, such as 1 and 0")
     recordings = [_checked(clip, f"recording {row}") for row, clip in enumerate(recordings)]
     settings = (rate, tuple(map(float, speeds)), tuple(map(float, semitones)), version("librosa"))
-    kept, n_copies = kept_on_disk(_copies_of_one), len(speeds) * len(semitones)
+    kept: Any = kept_on_disk(_copies_of_one)
+    n_copies = len(speeds) * len(semitones)
     n_missing = sum(not kept.check_call_in_cache(clip, *settings) for clip in recordings)
     parallel = joblib.Parallel(n_jobs if n_missing > FEW else 1, return_as="generator")
     made = parallel(joblib.delayed(kept)(clip, *settings) for clip in recordings)
@@ -680,10 +683,3 @@ def _refuse_settings(speeds: Iterable[float], semitones: Iterable[float]) -> Non
     for steps in semitones:
         if not math.isfinite(steps):
             raise ValueError(f"a shift of {steps} semitones: give a number, such as -1 or 0.5")
-
-
-def _refuse_long_shifts(shift: tuple[float, float] | None, longest: float) -> None:
-    if shift and not max(map(abs, shift)) <= longest:
-        raise ValueError(
-            f"shift={shift} in seconds moves clips of {longest:.3g} s out altogether: give less"
-        )

@@ -281,7 +281,8 @@ def test_vary_says_what_is_wrong(vowel):
         augment.vary([vowel, np.zeros((2, 9))], RATE, 0)
     with pytest.raises(ValueError, match=r"snr_db=\(20, 5\): give a pair, the lowest"):
         augment.vary([vowel], RATE, 0, snr_db=(20, 5))
-    with pytest.raises(ValueError, match=r"in seconds moves clips of 0.499 s out altogether"):
+    assert augment.vary([], RATE, 0, shift=(-1, 1)) == []
+    with pytest.raises(ValueError, match=r"seconds moves clips of 0\.499 s out"):
         augment.vary([vowel], RATE, 0, shift=(-800, 800))
 
 
