@@ -552,26 +552,34 @@ class Report:
         """Return what a JSON file or ``results.csv`` keeps of the run: numbers, texts, versions."""
         low, high = self.interval
         speaker_low, speaker_high = self.speaker_interval
-        left_out = {"classes", "history", "notes", "parts", "recogniser", "rows", "speakers",
-                    "versions", "y_pred", "y_true"}  # fmt: skip
-        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in left_out}
-        return kept | {
-            "epochs": self.history.epochs if self.history else None,
-            "n_test": self.n_test,
-            "test_accuracy": self.test_accuracy,
-            "balanced_accuracy": self.balanced_accuracy,
-            "interval_low": low,
-            "interval_high": high,
-            "speaker_interval_low": None if np.isnan(speaker_low) else speaker_low,
-            "speaker_interval_high": None if np.isnan(speaker_high) else speaker_high,
-            "pooled": bool(self.parts),
-            "versions": self.versions,
-        }
+        derived = (
+            self.history.epochs if self.history else None,
+            self.n_test,
+            self.test_accuracy,
+            self.balanced_accuracy,
+            low,
+            high,
+            None if np.isnan(speaker_low) else speaker_low,
+            None if np.isnan(speaker_high) else speaker_high,
+            bool(self.parts),
+            self.versions,
+        )
+        kept = {name: getattr(self, name) for name in KEPT}
+        return kept | dict(zip(DERIVED, derived, strict=True))
 
     def to_dicts(self) -> list[dict[str, object]]:
         """Return one dictionary for each run (seed or fold), and a last one, pooled over them."""
         runs = self.parts or (self,)
         return [run.to_dict() for run in runs] + [self.to_dict() | {"pooled": True}]
+
+
+NOT_KEPT = {"classes", "history", "notes", "parts", "recogniser", "rows", "speakers", "versions",
+            "y_pred", "y_true"}  # fmt: skip
+KEPT = tuple(f.name for f in fields(Report) if f.name not in NOT_KEPT)
+DERIVED = ("epochs", "n_test", "test_accuracy", "balanced_accuracy", "interval_low",
+           "interval_high", "speaker_interval_low", "speaker_interval_high", "pooled",
+           "versions")  # fmt: skip
+COLUMNS = (*KEPT, *DERIVED)
 
 
 def pool(parts: Sequence[Report]) -> Report:

@@ -21,6 +21,7 @@ from digitlab.recipes import Recipe
 from digitlab.recognisers import Recogniser
 from digitlab.training.callbacks import Checkpoint, Logger
 
+ALONE = (1, 1, "32-true")  # one device of one machine, in full precision
 MOST_IN_MEMORY = 2**30  # bytes: where Lightning trains, larger sets are read as they are needed
 
 
@@ -64,8 +65,8 @@ class Plan:
         One for each training.
     device : str
         Where to train.
-    devices, nodes, precision
-        As for :func:`digitlab.training.lightning.fit`.
+    sharing : dict
+        ``devices``, ``nodes`` and ``precision``, as for :func:`digitlab.training.lightning.fit`.
     checkpoint_folder, log_folder : pathlib.Path or None
         Where checkpoints and learning curves go.
     """
@@ -79,9 +80,7 @@ class Plan:
     places: np.ndarray
     folds: tuple[Fold, ...]
     device: str
-    devices: int
-    nodes: int
-    precision: str
+    sharing: dict
     checkpoint_folder: Path | None
     log_folder: Path | None
 
@@ -247,18 +246,14 @@ def plan(
     framework = _known("framework", framework or recipe.framework, environment.FRAMEWORKS)
     if framework != "torch":
         recipe = replace(recipe, trainer="")
-    if (devices, nodes, precision) != (1, 1, "32-true") and not recipe.trainer:
+    sharing = {"devices": devices, "nodes": nodes, "precision": precision}
+    if tuple(sharing.values()) != ALONE and not recipe.trainer:
         raise ValueError(_only_lightning(recipe, framework))
     if seeds < 1:
         raise ValueError(f"{seeds} seeds: at least one is needed")
     find_device = environment.torch_device if framework == "torch" else environment.keras_device
     device = find_device(device)
-    whole = corpus
-    if not isinstance(whole, Corpus):
-        least = 1 if corpus else recipe.at_least
-        whole = corpora.load(corpus or recipe.corpus, at_least=least)
-    used = _of_speakers(whole, recipe.speakers) if split == "published" else whole
-    used = _every(used.at_scale(scale), every)
+    whole, used = _corpora(recipe, corpus, split, scale, every)
     split = recipe.split if split == "published" else split
     return Plan(
         recipe=recipe,
@@ -270,9 +265,7 @@ def plan(
         places=pd.Index(whole.table["path"]).get_indexer(used.table["path"]),
         folds=_folds(recipe, used, split, range(seed, seed + seeds)),
         device=device,
-        devices=devices,
-        nodes=nodes,
-        precision=precision,
+        sharing=sharing,
         checkpoint_folder=checkpoint_folder,
         log_folder=log_folder,
     )
@@ -370,8 +363,7 @@ def train(plan: Plan, data: Data, fold: Fold) -> Trained:
         "device": plan.device,
     }
     if recipe.trainer:
-        shared_by = {"devices": plan.devices, "nodes": plan.nodes, "precision": plan.precision}
-        history = trainer.fit(model, clips, **settings, **shared_by)
+        history = trainer.fit(model, clips, **settings, **plan.sharing)
     else:
         settings |= {"optimizer": recipe.optimizer, "schedule": recipe.schedule}
         history = trainer.fit(model, *clips, **settings, augment=_variation(plan, data, fold))
@@ -480,6 +472,17 @@ def _only_lightning(recipe: Recipe, framework: str) -> str:
         f"{recipe.name} is trained on one device in {framework}, in full precision: devices, nodes "
         f"and precision are for what Lightning trains in PyTorch ({', '.join(trained)})"
     )
+
+
+def _corpora(
+    recipe: Recipe, corpus: str | Corpus | None, split: str, scale: str, every: int
+) -> tuple[Corpus, Corpus]:
+    """Return the whole corpus, and what of it is used."""
+    least = 1 if corpus else recipe.at_least
+    if not isinstance(corpus, Corpus):
+        corpus = corpora.load(corpus or recipe.corpus, at_least=least)
+    used = _of_speakers(corpus, recipe.speakers) if split == "published" else corpus
+    return corpus, _every(used.at_scale(scale), every)
 
 
 def _of_speakers(corpus: Corpus, speakers: tuple[str, ...]) -> Corpus:

@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import BinaryIO, NamedTuple
 
+from digitlab.environment import printable
+
 __all__ = [
     "Chunk",
     "Field",
@@ -162,7 +164,7 @@ class WavError(ValueError):
     def __str__(self) -> str:
         """Return all of it as one line."""
         place = "" if self.byte is None else f" (byte {self.byte:,})"
-        return f"{self.path}: {self.problem}{place}. {self.remedy}"
+        return printable(f"{self.path}: {self.problem}{place}. {self.remedy}")
 
 
 @dataclass(frozen=True)
