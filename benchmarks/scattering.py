@@ -1,9 +1,10 @@
 """How fast is our scattering transform beside kymatio's, and K1 beside the published K1?
 
-First all clips of FSDD, J = 8 and Q = 12, as one array of coefficients: kymatio's PyTorch frontend,
-at whichever batch size is fastest for it here, against `features.scattering`, in turn, with two
-threads on a CPU or on a GPU where there is one. The largest deviation is taken over all clips; peak
-memory is that of a process which does nothing else. Then K1: the published model, which scatters
+First all clips of FSDD, J = 8 and Q = 12, with kymatio's PyTorch frontend and with ours, in turn,
+each at whichever batch size is fastest for it here, with two threads on a CPU or on a GPU where
+there is one. Two tasks: from NumPy to NumPy, and from clips to coefficients that both lie on the
+device. Medians and ratios are printed, and the largest deviation over all clips. Peak memory is
+that of a process which does nothing else. Then K1: the published model, which scatters
 every clip again in each epoch, with kymatio's own Keras layer, timed over two epochs and scaled to
 fifty, against our features and training, all fifty.
 """
@@ -14,63 +15,96 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
 
 from digitlab import corpora, features, models, training
+from digitlab.features.executors.torch import in_batches, scatter
 
 ROUNDS = 3
 J, Q, N = 8, 12, 8192
-BATCH_SIZES = (1, 4, 16, 32, 64, 128)
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+BATCH_SIZES = (16, 64, 128, 256, 512, 1024) if DEVICE == "cuda" else (1, 4, 16, 32, 64, 128)
 MB = 1e6 if sys.platform == "darwin" else 1e3  # in units of ru_maxrss
 
 
-def kymatio(clips: np.ndarray, batch_size: int) -> np.ndarray:
+def kymatio() -> Callable[[torch.Tensor], torch.Tensor]:
     from kymatio import Scattering1D
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    scattering = Scattering1D(J=J, shape=N, Q=Q, frontend="torch").to(device)
+    return Scattering1D(J=J, shape=N, Q=Q, frontend="torch").to(DEVICE)
+
+
+def to_numpy_with_kymatio(transform: Callable, clips: np.ndarray, size: int) -> np.ndarray:
+    batches = torch.from_numpy(clips).split(size)
     with torch.inference_mode():
-        batches = torch.from_numpy(clips).split(batch_size)
-        return np.concatenate([scattering(batch.to(device)).cpu().numpy() for batch in batches])
+        return np.concatenate([transform(batch.to(DEVICE)).cpu().numpy() for batch in batches])
 
 
-def ours(clips: np.ndarray) -> np.ndarray:
-    return features.scattering(clips, J, Q)
+def to_numpy(clips: np.ndarray, size: int) -> np.ndarray:
+    return np.concatenate(list(in_batches(clips, J, Q, DEVICE, batch_size=size)))
 
 
-def timed(job, *arguments) -> tuple[float, object]:
+def on_device(transform: Callable, clips: torch.Tensor, size: int) -> None:
+    with torch.inference_mode():
+        for batch in clips.split(size):
+            transform(batch)
+
+
+def timed(job: Callable, *arguments) -> tuple[float, object]:
     start = time.perf_counter()
     result = job(*arguments)
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
     return time.perf_counter() - start, result
 
 
-def best_batch_size(clips: np.ndarray) -> int:
+def best_batch_size(name: str, job: Callable, clips: np.ndarray | torch.Tensor) -> int:
     speeds = {}
     for size in BATCH_SIZES:
-        some = clips[: max(64, size)]
-        speeds[size] = len(some) / min(timed(kymatio, some, size)[0] for _ in range(2))
-    print("kymatio, clips/s:", ", ".join(f"{n} at a time {v:.0f}" for n, v in speeds.items()))
+        some = clips if DEVICE == "cuda" else clips[: max(64, size)]
+        try:
+            timed(job, some[:size], size)
+            seconds = statistics.median(timed(job, some, size)[0] for _ in range(ROUNDS))
+        except torch.cuda.OutOfMemoryError:
+            break
+        speeds[size] = len(some) / seconds
+    print(f"{name}, clips/s:", ", ".join(f"{n} at a time {v:,.0f}" for n, v in speeds.items()))
     return max(speeds, key=speeds.get)
 
 
-def compare_transforms(clips: np.ndarray) -> None:
-    size = best_batch_size(clips)
-    timed(ours, clips[:64])
-    theirs, mine = [], []
+def compare(task: str, theirs: Callable, ours: Callable, clips: np.ndarray | torch.Tensor) -> list:
+    """Time both sides in turn; return the result of each."""
+    sides = {"kymatio": theirs, "digitlab": ours}
+    sizes = {name: best_batch_size(f"{task}, {name}", job, clips) for name, job in sides.items()}
+    seconds = {name: [] for name in sides}
     for _ in range(ROUNDS):
-        seconds, reference = timed(kymatio, clips, size)
-        theirs.append(seconds)
-        seconds, result = timed(ours, clips)
-        mine.append(seconds)
-    ratio = statistics.median(a / b for a, b in zip(theirs, mine, strict=True))
-    print(
-        f"all clips: kymatio {statistics.median(theirs):.1f} s ({size} at a time), "
-        f"digitlab {statistics.median(mine):.1f} s, ratio {ratio:.2f} (medians of {ROUNDS})"
+        results = []
+        for name, job in sides.items():
+            taken, result = timed(job, clips, sizes[name])
+            seconds[name].append(taken)
+            results.append(result)
+    ratio = statistics.median(a / b for a, b in zip(*seconds.values(), strict=True))
+    medians = (
+        f"{name} {statistics.median(seconds[name]):.2f} s ({sizes[name]} at a time)"
+        for name in sides
+    )
+    print(f"{task}: {', '.join(medians)}, ratio {ratio:.2f} (medians of {ROUNDS})")
+    return results
+
+
+def compare_transforms(clips: np.ndarray) -> None:
+    transform, our_transform = kymatio(), partial(scatter, J=J, Q=Q)
+    reference, result = compare(
+        "from and to NumPy", partial(to_numpy_with_kymatio, transform), to_numpy, clips
     )
     error = np.abs(result - reference).max() / np.abs(reference).max()
     print(f"largest deviation: {error:.1e} of the largest coefficient")
+    del reference, result
+    sides = (partial(on_device, side) for side in (transform, our_transform))
+    compare("staying on the device", *sides, torch.from_numpy(clips).to(DEVICE))
 
 
 def compare_memory() -> None:
@@ -85,10 +119,12 @@ def peak_memory(side: str) -> float:
     """Return the peak in MB of log-scattering all clips, 64 at a time for kymatio."""
     clips = load().waveforms(N)
     if side == "kymatio":
+        transform = kymatio()
         for first in range(0, len(clips), 64):
-            np.log(np.abs(kymatio(clips[first : first + 64], 64)) + 1e-6).mean(axis=2)
+            coefficients = to_numpy_with_kymatio(transform, clips[first : first + 64], 64)
+            np.log(np.abs(coefficients) + 1e-6).mean(axis=2)
     else:
-        features._log_scattering(clips, J, Q, features._backend(None))
+        features.compute("log_scattering", clips, 8000, keep=False)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MB
 
 
@@ -118,7 +154,7 @@ def published_k1(clips: np.ndarray, labels: np.ndarray) -> float:
 
 def our_k1(clips: np.ndarray, labels: np.ndarray) -> float:
     start = time.perf_counter()
-    x = features._log_scattering(clips, J, Q, features._backend(None))
+    x = features.compute("log_scattering", clips, 8000, keep=False)
     model = models.keras.normalised_regression(x.shape[1], 10)
     training.keras.fit(model, x[: int(0.8 * len(x))], labels, epochs=50, batch_size=64)
     return time.perf_counter() - start
