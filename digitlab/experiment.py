@@ -21,7 +21,7 @@ from digitlab.recipes import Recipe
 from digitlab.recognisers import Recogniser
 from digitlab.training.callbacks import Checkpoint, Logger
 
-ALONE = (1, 1, "32-true")  # one device of one machine, in full precision
+ALONE = {"devices": 1, "nodes": 1, "precision": "32-true"}
 MOST_IN_MEMORY = 2**30  # bytes: where Lightning trains, larger sets are read as they are needed
 
 
@@ -246,13 +246,11 @@ def plan(
     framework = _known("framework", framework or recipe.framework, environment.FRAMEWORKS)
     if framework != "torch":
         recipe = replace(recipe, trainer="")
-    sharing = {"devices": devices, "nodes": nodes, "precision": precision}
-    if tuple(sharing.values()) != ALONE and not recipe.trainer:
-        raise ValueError(_only_lightning(recipe, framework))
     if seeds < 1:
         raise ValueError(f"{seeds} seeds: at least one is needed")
+    sharing = {"devices": devices, "nodes": nodes, "precision": precision}
+    _refuse_sharing(recipe, framework, sharing)
     find_device = environment.torch_device if framework == "torch" else environment.keras_device
-    device = find_device(device)
     whole, used = _corpora(recipe, corpus, split, scale, every)
     split = recipe.split if split == "published" else split
     return Plan(
@@ -264,7 +262,7 @@ def plan(
         corpus=used,
         places=pd.Index(whole.table["path"]).get_indexer(used.table["path"]),
         folds=_folds(recipe, used, split, range(seed, seed + seeds)),
-        device=device,
+        device=find_device(device),
         sharing=sharing,
         checkpoint_folder=checkpoint_folder,
         log_folder=log_folder,
@@ -466,9 +464,11 @@ def _name(recipe: Recipe, changes: dict) -> str:
     return recipe.name if as_printed else f"{recipe.name} (changed)"
 
 
-def _only_lightning(recipe: Recipe, framework: str) -> str:
+def _refuse_sharing(recipe: Recipe, framework: str, sharing: dict) -> None:
+    if sharing == ALONE or recipe.trainer:
+        return
     trained = [name for name, other in recipes.RECIPES.items() if other.trainer]
-    return (
+    raise ValueError(
         f"{recipe.name} is trained on one device in {framework}, in full precision: devices, nodes "
         f"and precision are for what Lightning trains in PyTorch ({', '.join(trained)})"
     )

@@ -28,9 +28,13 @@ def trees():
 
 def imported(tree):
     """Yield the full name of everything that a module imports from digitlab, but for typing."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
-            node.body.clear()
+    for_typing = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in set(ast.walk(tree)) - for_typing:
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "digitlab":
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
