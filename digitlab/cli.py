@@ -149,7 +149,7 @@ def verify(name: str) -> None:
 @click.option(
     "--json",
     "json_file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     help="Write every run, and a last entry pooled over them, to this file.",
 )
 @click.option("--append", is_flag=True, help=f"Add the runs to {RESULTS}.")

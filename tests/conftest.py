@@ -57,3 +57,13 @@ def page_files(html):
     """Return the book's pages: every HTML file but the theme's own and the redirect at the root."""
     pages = (path for path in sorted(html.rglob("*.html")) if "_static" not in path.parts)
     return [path for path in pages if path != html / "index.html"]
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory):
+    """Three synthetic voices, seven takes each: small enough to scatter in seconds."""
+    from digitlab import corpora, voices
+
+    folder = tmp_path_factory.mktemp("voices") / "three"
+    voices.write_corpus(folder, n_speakers=3, n_takes=7)
+    return corpora.load(folder)

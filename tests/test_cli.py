@@ -13,18 +13,10 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from digitlab import audio, corpora, environment, experiment, recipes, results, voices
+from digitlab import audio, corpora, environment, experiment, recipes, results
 from digitlab.cli import main
 
 ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture(scope="session")
-def corpus(tmp_path_factory):
-    """Three synthetic voices, seven takes each: small enough to scatter in seconds."""
-    folder = tmp_path_factory.mktemp("voices") / "three"
-    voices.write_corpus(folder, n_speakers=3, n_takes=7)
-    return corpora.load(folder)
 
 
 def folder_of(corpus):
@@ -97,7 +89,7 @@ def test_mistakes_get_one_plain_sentence(arguments, words):
 
 
 def test_a_damaged_recording_is_named_on_the_command_line(tmp_path):
-    audio.write_wav(tmp_path / "1_anna_0.wav", np.ones(100) / 2, 8000)
+    audio.write_wav(tmp_path / "1_anna_5.wav", np.ones(100) / 2, 8000)
     (tmp_path / "2_anna_0.wav").write_bytes(b"RIFF")
     result = command("run", "K2", "--corpus", tmp_path, "--scale", "laptop")
     assert result.exit_code == 1
@@ -267,23 +259,21 @@ def test_names_that_the_terminal_cannot_say_cost_no_answer(corpus, model, tmp_pa
     names = ["七.wav", os.fsdecode(b"sept\xe9.wav"), "plain.wav"]
     for name in names:
         audio.write_wav(tmp_path / name, corpus.read(0), corpus.rate)
-    for encoding in ("cp1252:strict", "ascii:strict", "utf-8:strict"):
-        charts = digitlab("predict", model, tmp_path, PYTHONIOENCODING=encoding)
-        assert charts.returncode == 0, charts.stderr
-        assert charts.stdout.count(b"scaled to peak 1") == len(names)
-        answers = digitlab("predict", model, tmp_path, "--json", PYTHONIOENCODING=encoding)
-        assert len(json.loads(answers.stdout)) == len(names)
+    charts = digitlab("predict", model, tmp_path, PYTHONIOENCODING="cp1252:strict")
+    assert charts.returncode == 0, charts.stderr
+    assert charts.stdout.count(b"scaled to peak 1") == len(names)
+    answers = digitlab("predict", model, tmp_path, "--json", PYTHONIOENCODING="ascii:strict")
+    assert len(json.loads(answers.stdout)) == len(names)
 
 
 def test_a_corpus_of_such_names_can_be_trained_on(corpus, tmp_path):
     for path in corpus.table["path"]:
-        name = path.name.replace(f"_{path.name.split('_')[1]}_", "_josé_")
+        name = os.fsdecode(path.name.replace("_", "_é_", 1).replace("_é_", "_é").encode("latin-1"))
         audio.write_wav(tmp_path / name, audio.read_wav(path)[0], corpus.rate)
-    for encoding in ("ascii:strict", "utf-8:strict"):
-        ran = digitlab(
-            "run", "K2", "--corpus", tmp_path, "--scale", "laptop", PYTHONIOENCODING=encoding
-        )
-        assert ran.returncode == 0, ran.stderr
+    arguments = ("run", "K2", "--corpus", tmp_path, "--scale", "laptop", "--split", "speaker")
+    ran = digitlab(*arguments, PYTHONIOENCODING="ascii:strict")
+    assert ran.returncode == 0, ran.stderr
+    assert rb"\xe9" in ran.stdout
 
 
 @pytest.mark.parametrize("command", [("doctor",), ("data", "list"), ("predict",), ("run",)])

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from digitlab import audio, augment, corpora, experiment, recipes, splits, voices
+from digitlab import audio, augment, corpora, experiment, recipes, splits
 from digitlab.environment import FRAMEWORKS, reports_here
 from digitlab.recipes import RECIPES
 from digitlab.training import EarlyStopping
@@ -28,14 +28,6 @@ SMALL = {
     }
     for name, recipe in RECIPES.items()
 }
-
-
-@pytest.fixture(scope="session")
-def corpus(tmp_path_factory):
-    """Three synthetic voices, seven takes each: small enough to scatter in seconds."""
-    folder = tmp_path_factory.mktemp("voices") / "three"
-    voices.write_corpus(folder, n_speakers=3, n_takes=7)
-    return corpora.load(folder)
 
 
 @pytest.fixture(scope="session")

@@ -6,16 +6,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from digitlab import audio, corpora, experiment, recognisers, voices
+from digitlab import audio, experiment, recognisers
 from digitlab.cli import main
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    """Two built-in voices, eight takes each."""
-    folder = tmp_path_factory.mktemp("voices") / "two"
-    voices.write_corpus(folder, n_speakers=2, n_takes=8)
-    return corpora.load(folder)
 
 
 @pytest.fixture(scope="module", params=["torch", "keras"])
