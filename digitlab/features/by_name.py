@@ -116,6 +116,6 @@ def is_cached(name: str, waveforms: np.ndarray, rate: float, device: str | None 
 
 def _refuse_name(name: str) -> None:
     """Refuse what is no feature, whatever a file may ask for."""
-    known = [feature for feature in features.__all__ if feature not in NO_FEATURES]
+    known = [feature for feature in dir(features) if feature not in NO_FEATURES]
     if name not in known:
         raise ValueError(f"there is no features.{name}; there are {', '.join(known)}")

@@ -290,6 +290,7 @@ def _scattering_course(
     return _joined((_course(batch[:, 1:]) for batch in batches), len(waveforms))
 
 
+# In the cache, `digest` stands for the waveforms.
 KEPT_ON_DISK = {"log_scattering": _log_scattering, "scattering_course": _scattering_course}
 
 
