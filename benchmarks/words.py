@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from digitlab import corpora, evaluation, models, recipes
-from digitlab.training.history import NEVER
 
 C1 = recipes.RECIPES["C1"]
 
@@ -39,7 +38,7 @@ def main() -> None:
     ratio = np.median(seconds[:, 1] / seconds[:, 0])
     print(f"a step of {C1.batch_size} clips: C1 {c1:.2f} s, C5 {c5:.3f} s, {ratio:.3f} of it")
 
-    recipes.RECIPES["C1"] = replace(C1, early_stopping=NEVER)
+    recipes.RECIPES["C1"] = replace(C1, early_stopping=None)
     corpus = corpora.load("speech_commands")
     reports = [
         recipes.run("C5", corpus=corpus, scale="full"),

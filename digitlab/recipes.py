@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from digitlab import augment, corpora, environment, evaluation, features, recognisers, splits
 from digitlab.environment import reports_here
-from digitlab.training.callbacks import EarlyStopping
+from digitlab.training.callbacks import Checkpoint, EarlyStopping, Logger
 
 FRAMEWORKS = ("torch", "keras")
 MOST_IN_MEMORY = 2**30  # bytes: where Lightning trains, larger sets are read as they are needed
@@ -51,7 +51,7 @@ class Recipe:
     trainer : str
         ``"lightning"`` if :mod:`digitlab.training.lightning` trains it in PyTorch, through a cycle
         of its own; by default the plain loop does.
-    early_stopping : EarlyStopping
+    early_stopping : EarlyStopping, optional
         When to stop before the last epoch, and with which weights.
     standardise : bool
         Whether the features are brought to mean 0 and spread 1 by those of the training clips.
@@ -642,16 +642,17 @@ def _fit_and_test(
     if recipe.set_aside:
         n_kept = int(len(train) * (1 - recipe.set_aside))
         train, validation_rows = np.split(np.random.default_rng(seed).permutation(train), [n_kept])
-    if log_folder := where["log_folder"]:
+    where, callbacks = dict(where), [recipe.early_stopping] if recipe.early_stopping else []
+    if checkpoint_folder := where.pop("checkpoint_folder"):
+        callbacks.append(Checkpoint(checkpoint_folder))
+    if log_folder := where.pop("log_folder"):
         run = (shared["recipe"], shared["framework"], shared["corpus"], shared["split"], fold, seed)
-        where = where | {
-            "log_folder": Path(log_folder, "-".join(str(part) for part in run if part != ""))
-        }
+        callbacks.append(Logger(Path(log_folder, "-".join(str(p) for p in run if p != ""))))
     how = {
         "epochs": recipe.epochs,
         "batch_size": recipe.batch_size,
         "learning_rate": recipe.learning_rate,
-        "early_stopping": recipe.early_stopping,
+        "callbacks": callbacks,
         "seed": seed,
         **where,
     }
@@ -689,7 +690,7 @@ def _fit_and_test(
     n_parameters, n_trainable = models.count_parameters(model)
     y_pred = training.predict(model, x_test).argmax(axis=1)
     train_accuracy = history.accuracy[-1]
-    if recipe.trainer or recipe.early_stopping.restore_best:  # not measured with these weights yet
+    if recipe.trainer or (recipe.early_stopping and recipe.early_stopping.restore_best):
         train_accuracy = float(np.mean(training.predict(model, x_train).argmax(axis=1) == y_train))
     clips = {"align": "center", "normalize": True} | recipe.clips
     described = {"seed": seed, "n_train": len(x_train)}

@@ -41,7 +41,7 @@ def fit(
     seed: int = 0,
     device: str | None = None,
 ) -> History:
-    """Train a classifier that returns probabilities, as :func:`digitlab.training.torch.fit` does."""
+    """Train a model that returns probabilities, as :func:`digitlab.training.torch.fit` does."""
     names = {"optimizer": optimizer, "schedule": schedule}
     refuse_settings(len(x), epochs, batch_size, learning_rate, validation, callbacks, **names)
     x, y = as_clips(x, y)
