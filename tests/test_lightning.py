@@ -227,6 +227,34 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_training(tmp_path,
     assert same(before, weights(model))
 
 
+def test_curves_in_a_log_are_whole_after_an_interruption(tmp_path):
+    pytest.importorskip("tensorboard")
+
+    def stop(history):
+        if history.epochs == 2:
+            raise KeyboardInterrupt
+
+    callbacks = [Checkpoint(tmp_path / "kept"), Logger(tmp_path / "logs")]
+    with pytest.raises(KeyboardInterrupt):
+        learn(epochs=4, callbacks=[*callbacks, stop])
+    history, _ = learn(epochs=4, callbacks=callbacks)
+    logged = pd.read_csv(tmp_path / "logs" / "metrics.csv", index_col="epoch")
+    assert logged.index.tolist() == [1, 2, 3, 4]
+    for name, values in history.curves.items():
+        assert logged[name].tolist() == pytest.approx(values)
+
+
+def test_lightning_is_quiet_only_while_it_runs(capfd, recwarn):
+    import logging
+    import warnings
+
+    before = [logging.getLogger(name).level for name in lightning.NOISY], list(warnings.filters)
+    learn(epochs=1)
+    assert capfd.readouterr() == ("", "") and not len(recwarn)
+    after = [logging.getLogger(name).level for name in lightning.NOISY], list(warnings.filters)
+    assert after == before
+
+
 # --- several processes ------------------------------------------------------------------------
 
 
@@ -264,6 +292,25 @@ def test_a_damaged_clip_is_named_whichever_process_reads_it(corpus):
         message = str(caught.value)
         assert corpus.table["path"][7].name in message and "readable()" in message
         assert "Traceback" not in message and "worker" not in message
+
+
+def test_a_notebook_is_told_to_use_a_script_for_several_devices(monkeypatch):
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    with pytest.raises(ValueError, match="a notebook or an interactive session") as caught:
+        learn(devices=2)
+    assert "digitlab run C1 --devices 2" in str(caught.value)
+    assert "strategy" not in str(caught.value) and "spawn" not in str(caught.value)
+    assert learn(epochs=1)[0].epochs == 1
+
+
+def test_a_script_without_its_guard_is_told_so(tmp_path):
+    script = tmp_path / "script.py"
+    code = "import test_lightning as t; t.learn(devices=2)"
+    script.write_text(f"import sys; sys.path.append({str(Path(__file__).parent)!r}); {code}")
+    run = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    assert run.returncode == 1
+    assert 'under `if __name__ == "__main__":`' in run.stderr
+    assert "strategy" not in run.stderr
 
 
 @pytest.mark.parametrize(
@@ -339,6 +386,52 @@ def test_learning_rates_are_tried_on_a_copy():
     again = lightning.find_learning_rate(model, CLIPS, batch_size=32, n_steps=60, highest=10)
     assert np.array_equal(again.losses, found.losses)
     assert not list(Path.cwd().glob(".lr_find*"))
+
+
+def found_with(losses, monkeypatch):
+    """What the finder says where Lightning's tuner saw these losses."""
+    rates = np.geomspace(1e-7, 1, len(losses)).tolist()
+    found = lightning.L.tuner.lr_finder._LRFinder("exponential", 1e-7, 1, len(losses))
+    found.results = {"lr": rates, "loss": list(losses)}
+    monkeypatch.setattr(lightning.L.tuner.Tuner, "lr_find", lambda *args, **settings: found)
+    return lightning.find_learning_rate(network(), CLIPS, batch_size=32)
+
+
+@pytest.mark.parametrize(
+    "losses, error, words",
+    [
+        (np.full(100, np.nan), FloatingPointError, "NaN or infinite from the first steps"),
+        (np.geomspace(2, 9, 100), ValueError, "grew from 1e-07 on: begin lower"),
+        (np.geomspace(2, 9, 9), ValueError, "grew from 1e-07 on: begin lower"),
+        (np.full(100, 2.3), ValueError, "hardly changed between 1e-07 and 1"),
+    ],
+)
+def test_the_finder_tells_why_it_found_nothing(losses, error, words, monkeypatch):
+    with pytest.raises(error, match=words):
+        found_with(losses, monkeypatch)
+
+
+def test_the_finder_uses_what_came_before_the_loss_was_lost(monkeypatch):
+    losses = np.r_[np.full(20, 2.3), np.linspace(2.3, 1, 20), np.full(10, np.nan)]
+    found = found_with(losses, monkeypatch)
+    assert found.rates[19] < found.suggestion < found.rates[40]
+
+
+def test_the_finder_says_the_same_of_real_trainings():
+    model = network()
+    with pytest.raises(FloatingPointError, match="look for NaN"):
+        lightning.find_learning_rate(model, (X * np.nan, Y), batch_size=32, n_steps=20)
+    with pytest.raises(ValueError, match="at least 13"):
+        lightning.find_learning_rate(model, CLIPS, batch_size=32, n_steps=8)
+    with pytest.raises(ValueError, match="highest rate above the lowest"):
+        lightning.find_learning_rate(model, CLIPS, batch_size=32, lowest=1, highest=0.1)
+    flat = logistic_regression(8, 3), (np.zeros_like(X[:30]), Y[:30])
+    with pytest.raises(ValueError, match="hardly changed"):
+        lightning.find_learning_rate(*flat, batch_size=30, highest=1e-6, n_steps=20)
+    with pytest.raises(ValueError, match="begin lower"):
+        lightning.find_learning_rate(
+            model, CLIPS, batch_size=32, lowest=10, highest=1000, n_steps=30
+        )
 
 
 def test_the_picture_marks_the_suggestion():

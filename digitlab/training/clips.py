@@ -80,12 +80,17 @@ class Clips(Dataset):
             x = torch.as_tensor(self.transform(x))
         return list(zip(x, self.labels[rows], strict=True))
 
-    def identity(self) -> tuple:
-        """Return all that decides what the clips are."""
-        is_module = isinstance(self.transform, torch.nn.Module)
-        transform = str(self.transform) if is_module else self.transform
-        files = [str(path) for path in self.corpus.table["path"]]
-        return self.corpus.digest, files, self.labels.numpy(), self.fitting, transform
+
+def identity(data: "torch.utils.data.Dataset | None"):
+    """Return all that decides what the clips are."""
+    if isinstance(data, TensorDataset):
+        return [values.numpy() for values in data.tensors]
+    if not isinstance(data, Clips):
+        return data
+    is_module = isinstance(data.transform, torch.nn.Module)
+    transform = str(data.transform) if is_module else data.transform
+    files = [str(path) for path in data.corpus.table["path"]]
+    return data.corpus.digest, files, data.labels.numpy(), data.fitting, transform
 
 
 class _Guarded(Dataset):

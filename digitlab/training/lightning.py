@@ -36,7 +36,7 @@ from digitlab.training.callbacks import (
     reading,
 )
 from digitlab.training.clips import Clips as Clips
-from digitlab.training.clips import Dataset, TensorDataset, as_dataset, load, read
+from digitlab.training.clips import Dataset, TensorDataset, as_dataset, identity, load, read
 from digitlab.training.common import (
     as_features,
     epoch_order,
@@ -461,14 +461,10 @@ def _is_launched() -> bool:
 
 def _kept_in(learner: _Learner, callbacks: Sequence[Callback], *training: Any) -> Path | None:
     """Return where this training is kept."""
-    clips = [
-        data.identity() if isinstance(data, Clips) else getattr(data, "tensors", data)
-        for data in (learner.train_clips, learner.validation_clips)
-    ]
-    how = (learner.batch_size, learner.learning_rate, learner.seed, str(learner.model))
-    file = checkpoint_file(
-        callbacks, get_weights(learner.model), "lightning", *clips, *how, *training
-    )
+    model, clips = learner.model, (learner.train_clips, learner.validation_clips)
+    how = (learner.batch_size, learner.learning_rate, learner.seed, str(model), *training)
+    identities = map(identity, clips)
+    file = checkpoint_file(callbacks, get_weights(model), "lightning", *identities, *how)
     learner.training_name = file.stem if file else ""
     return file
 
