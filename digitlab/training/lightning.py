@@ -62,7 +62,8 @@ PREDICTED_AT_ONCE = 128  # clips; the first block of C1 takes 3 MB for each feat
 NOISY = ("lightning.pytorch", "lightning.fabric", "torch.multiprocessing.spawn")
 SKIPPED = 10  # first steps that Lightning's suggestion leaves out; it leaves out the last, too
 FEWEST_STEPS = SKIPPED + 3  # a slope needs two of those that remain
-FLAT = 0.01  # of the loss: a smaller change is none
+SMOOTHING = 0.98  # of Lightning's moving average
+FLAT = 0.02  # of the loss: a smaller change is none
 
 
 def fit(
@@ -273,14 +274,17 @@ def _refuse_course(losses: np.ndarray, lowest: float, highest: float) -> None:
             f"the loss is NaN or infinite from the first steps on, at a learning rate of "
             f"{lowest:g}: look for NaN and very large numbers in the features, or lower `lowest`"
         )
-    usable = losses[SKIPPED:-1][np.isfinite(losses[SKIPPED:-1])]
-    if len(usable) > 1 and np.ptp(usable) <= FLAT * losses[0]:
+    weights = SMOOTHING ** np.arange(1, len(losses) + 2)
+    means = losses * (1 - weights[1:]) / (1 - weights[:-1])  # Lightning's begin too low
+    usable = means[SKIPPED:-1][np.isfinite(means[SKIPPED:-1])]
+    change = FLAT * means[0]
+    if len(usable) > 1 and np.ptp(usable) <= change:
         raise ValueError(
             f"the loss hardly changed between {lowest:g} and {highest:g}: it stayed near "
             f"{usable.mean():.3g}. Raise `highest` or `n_steps`, or see whether the model can "
             "learn from these features at all"
         )
-    if len(usable) < 2 or np.diff(usable).min() >= 0:
+    if len(usable) < 2 or usable[0] - usable.min() <= change:
         raise ValueError(f"the loss grew from {lowest:g} on: begin lower, with another `lowest`")
 
 
@@ -577,6 +581,6 @@ def _quiet() -> Iterator[None]:
 
 def _silence() -> None:
     for name in NOISY:
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # errors are raised, too
     warnings.filterwarnings("ignore", module=r"lightning\.")
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view")  # channels last
