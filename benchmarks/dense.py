@@ -24,7 +24,7 @@ def published_seconds(corpus: corpora.Corpus, rows: np.ndarray) -> float:
         epochs=2,
         batch_size=D1.batch_size,
         optimizer=D1.optimizer,
-        after_epoch=lambda history: ends.append(history.seconds),
+        callbacks=[lambda history: ends.append(history.seconds)],
     )
     return D1.epochs * (ends[1] - ends[0])
 

@@ -321,13 +321,15 @@ def torch_device(name: str | None = None) -> str:
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
     try:
-        torch.empty(0, device=name)
+        torch.zeros(1, device=name).item()
+        if torch.device(name).type == "cpu" and torch.device(name).index:
+            raise RuntimeError("there is one CPU")
     except (RuntimeError, AssertionError) as error:
         raise ValueError(
             f"PyTorch cannot use the device {name!r} here ({str(error).splitlines()[0]}). "
             "Leave the device out, and a GPU is used where there is one."
         ) from error
-    return name
+    return "cpu" if name == "cpu:0" else name
 
 
 def refuse_devices(device: str, devices: int, nodes: int, batch_size: int) -> None:
@@ -369,12 +371,17 @@ def keras_device(name: str | None = None) -> str:
     Parameters
     ----------
     name : str, optional
-        ``"cpu"``, ``"gpu:0"``, ...; on the PyTorch backend, what PyTorch understands.
+        ``"cpu"``, ``"gpu"``, ``"gpu:1"``, ...; ``"cuda"`` is another name of ``"gpu"``.
 
     Returns
     -------
     str
         A name that Keras's backend understands.
+
+    Raises
+    ------
+    ValueError
+        If the device named is not on this machine.
 
     Examples
     --------
@@ -384,8 +391,17 @@ def keras_device(name: str | None = None) -> str:
     import keras
 
     if keras.backend.backend() == "torch":
-        return torch_device(name)
-    return name or keras.distribution.list_devices()[0]
+        return torch_device(name and name.replace("gpu", "cuda"))
+    here = keras.distribution.list_devices()
+    if name is None:
+        return here[0]
+    known = {"cpu", "cpu:0", *here, *(device.partition(":")[0] for device in here)}
+    if name.replace("cuda", "gpu") not in known:
+        raise ValueError(
+            f"Keras cannot use the device {name!r} here; there are {', '.join(sorted(known))}. "
+            "Leave the device out, and a GPU is used where there is one."
+        )
+    return name.replace("cuda", "gpu")
 
 
 def reports_here(n_devices: int) -> bool:

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from digitlab.training import Checkpoint, EarlyStopping, Logger
+
 torch = pytest.importorskip("torch")
 
 FRAMEWORKS = ["torch", "keras"]
@@ -322,14 +324,14 @@ def test_steps_that_grow_small_change_little_in_the_end(lab, task):
     assert abs(falling[-1] - falling[-2]) < abs(level[-1] - level[-2]) / 3
 
 
-def test_each_epoch_may_hear_other_copies(lab, task):
+def test_each_epoch_may_learn_from_other_versions(lab, task):
     models, training = lab
     x, y = task
-    heard = []
+    varied_clips = []
 
-    def louder(clips, dice):
-        heard.append(clips * dice.uniform(0.5, 2, (len(clips), 1)).astype(np.float32))
-        return heard[-1]
+    def louder(clips, rng):
+        varied_clips.append(clips * rng.uniform(0.5, 2, (len(clips), 1)).astype(np.float32))
+        return varied_clips[-1]
 
     plain, varied, again = (
         training.fit(
@@ -338,8 +340,9 @@ def test_each_epoch_may_hear_other_copies(lab, task):
         for augment in (None, louder, louder)
     )
     assert varied == again != plain
-    assert len(heard) == 6
-    assert not np.allclose(heard[0], heard[1]) and np.array_equal(heard[0], heard[3])
+    assert len(varied_clips) == 6
+    assert not np.allclose(*varied_clips[:2])
+    assert np.array_equal(varied_clips[0], varied_clips[3])
 
 
 @pytest.mark.parametrize(
@@ -352,8 +355,6 @@ def test_each_epoch_may_hear_other_copies(lab, task):
     ],
 )
 def test_early_stopping_stops_where_keras_does(losses, min_delta, patience, last):
-    from digitlab.training import EarlyStopping
-
     ours = EarlyStopping(min_delta, patience)
     stops = [ours.stops(losses[:n]) for n in range(1, len(losses) + 1)]
     assert (stops.index(True) + 1 if any(stops) else None) == last
@@ -370,8 +371,6 @@ def test_early_stopping_stops_where_keras_does(losses, min_delta, patience, last
 
 
 def test_a_training_that_gets_no_better_stops_early(lab, task):
-    from digitlab.training import EarlyStopping
-
     models, training = lab
     history = training.fit(
         models.logistic_regression(8, 3),
@@ -379,7 +378,7 @@ def test_a_training_that_gets_no_better_stops_early(lab, task):
         epochs=9,
         batch_size=16,
         validation=task,
-        early_stopping=EarlyStopping(min_delta=10, patience=2),
+        callbacks=[EarlyStopping(min_delta=10, patience=2)],
     )
     assert len(history.loss) == 3
     with pytest.raises(ValueError, match="needs validation clips"):
@@ -388,25 +387,21 @@ def test_a_training_that_gets_no_better_stops_early(lab, task):
             *task,
             epochs=9,
             batch_size=16,
-            early_stopping=EarlyStopping(),
+            callbacks=[EarlyStopping()],
         )
 
 
 def test_the_best_weights_come_back_also_after_a_break(lab, task, tmp_path):
-    from digitlab.training import EarlyStopping
-
     models, training = lab
     x, y = task
     held_back = x[:30], y[:30]
     shuffled = np.random.default_rng(1).permutation(y[30:])  # teaches what does not hold
 
-    def learn(after_epoch=None, **settings):
+    def learn(*callbacks):
         model = models.logistic_regression(8, 3, seed=3)
-        rule = EarlyStopping(patience=4, restore_best=True)
-        settings |= {"validation": held_back, "early_stopping": rule, "learning_rate": 0.1}
-        history = training.fit(
-            model, x[30:], shuffled, epochs=12, batch_size=16, after_epoch=after_epoch, **settings
-        )
+        callbacks = [EarlyStopping(patience=4, restore_best=True), *callbacks]
+        settings = {"validation": held_back, "callbacks": callbacks, "learning_rate": 0.1}
+        history = training.fit(model, x[30:], shuffled, epochs=12, batch_size=16, **settings)
         return history, training.predict(model, x[:30])
 
     def kill(history):
@@ -418,9 +413,9 @@ def test_the_best_weights_come_back_also_after_a_break(lab, task, tmp_path):
     assert history.best_epoch < history.epochs
     assert loss == pytest.approx(min(history.validation_loss), rel=1e-4)
     with pytest.raises(Killed):
-        learn(kill, checkpoint_folder=tmp_path)
+        learn(kill, Checkpoint(tmp_path))
     for _ in range(2):  # the second time it is over already
-        _, again = learn(checkpoint_folder=tmp_path)
+        _, again = learn(Checkpoint(tmp_path))
         assert np.allclose(again, probabilities, atol=1e-6)
 
 
@@ -429,20 +424,16 @@ class Killed(Exception):
 
 
 def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(lab, task, tmp_path):
-    from digitlab.training import EarlyStopping
-
     models, training = lab
 
-    def learn(after_epoch=None, **settings):
+    def learn(*callbacks, **settings):
         model = models.normalised_regression(8, 3, seed=2)
         settings = {"epochs": 5, "batch_size": 16, "seed": 3, "schedule": "cosine"} | settings
-        stopping = EarlyStopping(min_delta=0.001, patience=3)
         history = training.fit(
             model,
             *task,
             validation=(task[0][:30], task[1][:30]),
-            early_stopping=stopping,
-            after_epoch=after_epoch,
+            callbacks=[EarlyStopping(min_delta=0.001, patience=3), *callbacks],
             **settings,
         )
         return history, training.predict(model, task[0])
@@ -453,20 +444,18 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(lab, task, t
 
     unbroken, expected = learn()
     with pytest.raises(Killed):
-        learn(kill, checkpoint_folder=tmp_path)
+        learn(kill, Checkpoint(tmp_path))
     epochs_run = []
-    resumed, actual = learn(
-        lambda history: epochs_run.append(history.epochs), checkpoint_folder=tmp_path
-    )
+    resumed, actual = learn(lambda history: epochs_run.append(history.epochs), Checkpoint(tmp_path))
     assert epochs_run == [3, 4, 5]
     assert resumed.loss == pytest.approx(unbroken.loss, rel=1e-6)
     assert resumed.validation_accuracy == pytest.approx(unbroken.validation_accuracy)
     assert resumed.seconds > 0
     assert np.allclose(actual, expected, atol=1e-6)
 
-    again, actual = learn(kill, checkpoint_folder=tmp_path)  # it is over: nothing is done anew
+    again, actual = learn(kill, Checkpoint(tmp_path))  # it is over: nothing is done anew
     assert again.loss == resumed.loss and np.allclose(actual, expected, atol=1e-6)
-    other, _ = learn(checkpoint_folder=tmp_path, seed=4)
+    other, _ = learn(Checkpoint(tmp_path), seed=4)
     assert other.loss[0] != unbroken.loss[0]
     assert len(list(tmp_path.iterdir())) == 2
 
@@ -474,10 +463,10 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(lab, task, t
 def test_the_seed_and_the_epoch_decide_what_dropout_silences(task, tmp_path):
     from digitlab.training.torch import fit
 
-    def learn(dice, **settings):
+    def learn(seed_before, **settings):
         torch.manual_seed(0)
         layers = [torch.nn.Dropout(0.5), torch.nn.Linear(8, 3), torch.nn.LogSoftmax(dim=1)]
-        torch.manual_seed(dice)
+        torch.manual_seed(seed_before)
         return fit(torch.nn.Sequential(*layers), *task, batch_size=16, **settings).loss
 
     def kill(history):
@@ -487,11 +476,11 @@ def test_the_seed_and_the_epoch_decide_what_dropout_silences(task, tmp_path):
     losses = learn(1, epochs=4, seed=7)
     after = torch.rand(3)
     torch.manual_seed(1)
-    assert torch.equal(after, torch.rand(3))  # PyTorch's own dice lie as they lay
+    assert torch.equal(after, torch.rand(3))  # PyTorch's own generator is as it was
     assert learn(2, epochs=4, seed=7) == losses != learn(1, epochs=4, seed=8)
     with pytest.raises(Killed):
-        learn(3, epochs=4, seed=7, checkpoint_folder=tmp_path, after_epoch=kill)
-    assert learn(4, epochs=4, seed=7, checkpoint_folder=tmp_path) == losses
+        learn(3, epochs=4, seed=7, callbacks=[Checkpoint(tmp_path), kill])
+    assert learn(4, epochs=4, seed=7, callbacks=[Checkpoint(tmp_path)]) == losses
 
 
 def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(lab, task, tmp_path):
@@ -516,7 +505,7 @@ def test_tensorboard_and_a_spreadsheet_read_the_curves(lab, task, tmp_path):
         epochs=3,
         batch_size=16,
         validation=task,
-        log_folder=tmp_path,
+        callbacks=[Logger(tmp_path)],
     )
     board = EventAccumulator(str(tmp_path)).Reload()
     curves = {

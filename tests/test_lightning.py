@@ -1,5 +1,6 @@
 """Lightning trains as a plain loop would, goes on after a kill, and says what is wrong."""
 
+import multiprocessing
 import os
 import shutil
 import signal
@@ -12,8 +13,8 @@ import pandas as pd
 import pytest
 
 from digitlab import audio, corpora
-from digitlab.training import EarlyStopping, History
-from digitlab.training.common import lots, step_sizes
+from digitlab.training import Checkpoint, EarlyStopping, History, Logger
+from digitlab.training.common import epoch_order, learning_rates
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
@@ -28,15 +29,15 @@ CLIPS, HELD_BACK = (X[:130], Y[:130]), (X[130:], Y[130:])
 
 
 class Tripwire(torch.nn.Module):
-    """Kills its process when it is asked for the time that the environment says."""
+    """Kills its process at the training batch that the environment says."""
 
     def __init__(self):
         super().__init__()
-        self.asked = 0
+        self.batches = 0
 
     def forward(self, x):
-        self.asked += 1
-        if self.asked == int(os.environ.get("TRIP", 0)):
+        self.batches += self.training
+        if self.training and self.batches == int(os.environ.get("TRIP", 0)):
             os.kill(os.getpid(), signal.SIGKILL)
         return x
 
@@ -50,9 +51,10 @@ def network():
 
 def learn(folder=None, **settings):
     model = network()
-    rule = EarlyStopping(patience=3, restore_best=True)
+    callbacks = [EarlyStopping(patience=3, restore_best=True)]
+    callbacks += [Checkpoint(folder)] if folder else []
     usual = {"epochs": 8, "batch_size": 32, "learning_rate": 0.2, "seed": 4, "device": "cpu"}
-    usual |= {"validation": HELD_BACK, "early_stopping": rule, "checkpoint_folder": folder}
+    usual |= {"validation": HELD_BACK, "callbacks": callbacks}
     return lightning.fit(model, CLIPS, **usual | settings), model
 
 
@@ -94,16 +96,16 @@ def test_it_learns_as_a_loop_in_the_open_does():
     model, plain = logistic_regression(8, 3), logistic_regression(8, 3)
     settings = {"epochs": 3, "batch_size": 32, "learning_rate": 0.1, "seed": 5, "device": "cpu"}
     history = lightning.fit(model, CLIPS, **settings)
-    descent = torch.optim.Adam(plain.parameters(), 0.1)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(descent, 0.1, total_steps=3 * 4)
+    optimizer = torch.optim.Adam(plain.parameters(), 0.1)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=3 * 4)
     x, y = map(torch.as_tensor, CLIPS)
     for epoch in (1, 2, 3):
         losses = []
-        for batch in lots(130, 5, epoch)[0][:128].reshape(4, 32):
-            descent.zero_grad()
+        for batch in epoch_order(130, 5, epoch)[0][:128].reshape(4, 32):
+            optimizer.zero_grad()
             loss = torch.nn.functional.nll_loss(plain(x[batch]), y[batch])
             loss.backward()
-            descent.step()
+            optimizer.step()
             cycle.step()
             losses.append(loss.item())
         assert history.loss[epoch - 1] == pytest.approx(np.mean(losses), rel=1e-5)
@@ -112,36 +114,36 @@ def test_it_learns_as_a_loop_in_the_open_does():
 
 
 def test_the_epochs_of_a_plain_trainer_go_through_the_same_cycle():
-    descent = torch.optim.Adam(torch.nn.Linear(1, 1).parameters(), 0.1)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(descent, 0.1, total_steps=2000)
+    optimizer = torch.optim.Adam(torch.nn.Linear(1, 1).parameters(), 0.1)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=2000)
     by_step = []
     for _ in range(2000):
         by_step.append(cycle.get_last_lr()[0])
-        descent.step()
+        optimizer.step()
         cycle.step()
-    assert np.allclose(step_sizes(0.1, 20, "one-cycle"), by_step[50::100], rtol=0.02, atol=2e-5)
+    assert np.allclose(learning_rates(0.1, 20, "one-cycle"), by_step[50::100], rtol=0.02, atol=2e-5)
 
 
 def test_validation_clips_are_measured_without_dropout_and_the_best_weights_come_back():
-    history, model = learn(epochs=12, early_stopping=EarlyStopping(patience=9, restore_best=True))
+    history, model = learn(epochs=12, callbacks=[EarlyStopping(patience=9, restore_best=True)])
     probabilities = lightning.predict(model, HELD_BACK[0])
     right = probabilities.argmax(axis=1) == HELD_BACK[1]
     loss = -np.log(probabilities[np.arange(20), HELD_BACK[1]]).mean()
     assert history.best_epoch < history.epochs
     assert loss == pytest.approx(min(history.validation_loss), rel=1e-5)
     assert right.mean() == pytest.approx(history.validation_accuracy[history.best_epoch - 1])
-    last = learn(epochs=12, early_stopping=EarlyStopping(patience=9))
+    last = learn(epochs=12, callbacks=[EarlyStopping(patience=9)])
     assert last[0].loss == history.loss and not same(weights(last[1]), weights(model))
 
 
 def test_it_stops_where_the_rule_says():
     rule = EarlyStopping(min_delta=10, patience=2)
-    assert learn(early_stopping=rule)[0].epochs == 3
+    assert learn(callbacks=[rule])[0].epochs == 3
     with pytest.raises(ValueError, match="needs validation clips"):
         learn(validation=None)
 
 
-def test_a_seed_gives_one_result_and_leaves_other_dice_alone():
+def test_a_seed_gives_one_result_and_leaves_other_generators_alone():
     torch.manual_seed(0)
     first = learn()
     after = torch.rand(3)
@@ -165,7 +167,7 @@ def test_a_loss_that_is_no_number_stops_the_training():
 def test_after_a_kill_in_the_midst_of_an_epoch_it_ends_as_if_nothing_had_happened(tmp_path):
     unbroken, expected = learn()
     code = "import sys; sys.path.append('tests'); import test_lightning as t; t.learn(sys.argv[1])"
-    in_epoch_4 = {"TRIP": str(3 * 5 + 2)}  # four batches an epoch, and one of validation clips
+    in_epoch_4 = {"TRIP": str(3 * 4 + 2)}  # four batches an epoch
     run = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)],
         cwd=Path(__file__).parents[1],
@@ -186,7 +188,9 @@ def test_after_a_kill_in_the_midst_of_an_epoch_it_ends_as_if_nothing_had_happene
 
 class Interrupted(torch.nn.Module):
     def forward(self, x):
-        raise KeyboardInterrupt
+        if self.training:
+            raise KeyboardInterrupt
+        return x
 
 
 def test_who_interrupts_a_training_can_interrupt_the_next():
@@ -212,16 +216,44 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_training(tmp_path,
     (tmp_path / "file").write_text("")
     model = network()
     before = weights(model)
-    for name in ("checkpoint_folder", "log_folder"):
+    for callback in (Checkpoint(tmp_path / "file" / "kept"), Logger(tmp_path / "file" / "kept")):
         with pytest.raises(OSError, match=r"nothing can be written into .*file"):
-            lightning.fit(
-                model, CLIPS, epochs=1, batch_size=32, **{name: tmp_path / "file" / "kept"}
-            )
+            lightning.fit(model, CLIPS, epochs=1, batch_size=32, callbacks=[callback])
     full = shutil.disk_usage(tmp_path)._replace(free=0)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: full)
     with pytest.raises(OSError, match="0 are free: make room"):
-        lightning.fit(model, CLIPS, epochs=1, batch_size=32, checkpoint_folder=tmp_path / "kept")
+        lightning.fit(
+            model, CLIPS, epochs=1, batch_size=32, callbacks=[Checkpoint(tmp_path / "kept")]
+        )
     assert same(before, weights(model))
+
+
+def test_curves_in_a_log_are_whole_after_an_interruption(tmp_path):
+    pytest.importorskip("tensorboard")
+
+    def stop(history):
+        if history.epochs == 2:
+            raise KeyboardInterrupt
+
+    callbacks = [Checkpoint(tmp_path / "kept"), Logger(tmp_path / "logs")]
+    with pytest.raises(KeyboardInterrupt):
+        learn(epochs=4, callbacks=[*callbacks, stop])
+    history, _ = learn(epochs=4, callbacks=callbacks)
+    logged = pd.read_csv(tmp_path / "logs" / "metrics.csv", index_col="epoch")
+    assert logged.index.tolist() == [1, 2, 3, 4]
+    for name, values in history.curves.items():
+        assert logged[name].tolist() == pytest.approx(values)
+
+
+def test_lightning_is_quiet_only_while_it_runs(capfd, recwarn):
+    import logging
+    import warnings
+
+    before = [logging.getLogger(name).level for name in lightning.NOISY], list(warnings.filters)
+    learn(epochs=1)
+    assert capfd.readouterr() == ("", "") and not len(recwarn)
+    after = [logging.getLogger(name).level for name in lightning.NOISY], list(warnings.filters)
+    assert after == before
 
 
 # --- several processes ------------------------------------------------------------------------
@@ -238,8 +270,7 @@ def test_two_processes_learn_what_one_does(tmp_path):
             epochs=2,
             batch_size=128,
             validation=(X[:51], Y[:51]),
-            early_stopping=EarlyStopping(patience=5, restore_best=True),
-            checkpoint_folder=tmp_path,
+            callbacks=[EarlyStopping(patience=5, restore_best=True), Checkpoint(tmp_path)],
             devices=devices,
             device="cpu",
         )
@@ -264,6 +295,22 @@ def test_a_damaged_clip_is_named_whichever_process_reads_it(corpus):
         assert "Traceback" not in message and "worker" not in message
 
 
+def test_a_notebook_is_told_to_use_a_script_for_several_devices(monkeypatch):
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    with pytest.raises(ValueError, match="a notebook or an interactive session") as caught:
+        learn(devices=2)
+    assert "digitlab run C1 --devices 2" in str(caught.value)
+    assert "strategy" not in str(caught.value) and "spawn" not in str(caught.value)
+    assert learn(epochs=1)[0].epochs == 1
+
+
+def test_a_script_without_its_guard_is_told_so(monkeypatch):
+    # what Python notes in a process that reads such a script once more
+    monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
+    with pytest.raises(ValueError, match='under `if __name__ == "__main__":`'):
+        learn(devices=2)
+
+
 @pytest.mark.parametrize(
     "settings, words",
     [
@@ -271,6 +318,8 @@ def test_a_damaged_clip_is_named_whichever_process_reads_it(corpus):
         ({"devices": 3}, "cannot be shared out evenly to 3 x 1 devices"),
         ({"nodes": 0}, "cannot be shared out"),
         ({"device": "cuda:99"}, "a GPU is used where there is one"),
+        ({"precision": "64"}, "there is no precision '64'"),
+        ({"devices": 2, "callbacks": [lambda history: None]}, "at the top of a file"),
     ],
 )
 def test_wrong_settings_are_refused(settings, words):
@@ -297,10 +346,10 @@ def test_clips_are_read_as_they_are_asked_for_or_all_at_once(corpus):
 
 
 def test_a_transform_is_applied_to_batches_and_a_worker_changes_nothing(corpus):
-    heard = []
+    sizes = []
 
     def loudest(samples):
-        heard.append(len(samples))
+        sizes.append(len(samples))
         return np.abs(samples.numpy()).reshape(len(samples), 10, 80).max(axis=2)
 
     clips = lightning.Clips(corpus, transform=loudest, n_samples=800)
@@ -314,13 +363,13 @@ def test_a_transform_is_applied_to_batches_and_a_worker_changes_nothing(corpus):
         answers = lightning.predict(model, clips)
         assert answers.shape == (12, 3) and np.allclose(answers.sum(axis=1), 1, atol=1e-5)
     assert results[0] == results[1]
-    assert heard[:4] == [1, 4, 4, 4]
+    assert sizes[:6] == [1, 1, 1, 4, 4, 4]  # looked at, one clip of each set, then trained on
 
 
 # --- the learning-rate finder -----------------------------------------------------------------
 
 
-def test_step_sizes_are_tried_on_a_copy():
+def test_learning_rates_are_tried_on_a_copy():
     model = network()
     before = weights(model)
     torch.manual_seed(0)
@@ -334,9 +383,55 @@ def test_step_sizes_are_tried_on_a_copy():
     assert found.suggestion in found.rates
     again = lightning.find_learning_rate(model, CLIPS, batch_size=32, n_steps=60, highest=10)
     assert np.array_equal(again.losses, found.losses)
-    with pytest.raises(ValueError, match="begin with a lower step size"):
-        lightning.find_learning_rate(model, CLIPS, batch_size=32, n_steps=8)
     assert not list(Path.cwd().glob(".lr_find*"))
+
+
+def found_with(means, monkeypatch):
+    """What the finder says where Lightning's tuner saw these losses, on average so far."""
+    weights = 0.98 ** np.arange(1, len(means) + 2)
+    losses = means * (1 - weights[:-1]) / (1 - weights[1:])  # its averages begin too low
+    rates = np.geomspace(1e-7, 1, len(losses)).tolist()
+    found = lightning.L.tuner.lr_finder._LRFinder("exponential", 1e-7, 1, len(losses))
+    found.results = {"lr": rates, "loss": list(losses)}
+    monkeypatch.setattr(lightning.L.tuner.Tuner, "lr_find", lambda *args, **settings: found)
+    return lightning.find_learning_rate(network(), CLIPS, batch_size=32)
+
+
+@pytest.mark.parametrize(
+    "losses, error, words",
+    [
+        (np.full(100, np.nan), FloatingPointError, "NaN or infinite from the first steps"),
+        (np.geomspace(2, 9, 100), ValueError, "grew from 1e-07 on: begin lower"),
+        (np.geomspace(2, 9, 9), ValueError, "grew from 1e-07 on: begin lower"),
+        (np.full(100, 2.3), ValueError, "hardly changed between 1e-07 and 1"),
+    ],
+)
+def test_the_finder_tells_why_it_found_nothing(losses, error, words, monkeypatch):
+    with pytest.raises(error, match=words):
+        found_with(losses, monkeypatch)
+
+
+def test_the_finder_uses_what_came_before_the_loss_was_lost(monkeypatch):
+    losses = np.r_[np.full(20, 2.3), np.linspace(2.3, 1, 20), np.full(10, np.nan)]
+    found = found_with(losses, monkeypatch)
+    assert found.rates[19] < found.suggestion < found.rates[40]
+
+
+def test_the_finder_says_the_same_of_real_trainings():
+    model = network()
+    with pytest.raises(FloatingPointError, match="look for NaN"):
+        lightning.find_learning_rate(model, (X * np.nan, Y), batch_size=32, n_steps=20)
+    with pytest.raises(ValueError, match="at least 13"):
+        lightning.find_learning_rate(model, CLIPS, batch_size=32, n_steps=8)
+    with pytest.raises(ValueError, match="highest rate above the lowest"):
+        lightning.find_learning_rate(model, CLIPS, batch_size=32, lowest=1, highest=0.1)
+    flat = logistic_regression(8, 3), (np.zeros_like(X[:30]), Y[:30])
+    with pytest.raises(ValueError, match="hardly changed"):
+        lightning.find_learning_rate(*flat, batch_size=30, highest=1e-6, n_steps=20)
+    with pytest.raises(ValueError, match="begin lower"):
+        lightning.find_learning_rate(
+            model, CLIPS, batch_size=32, lowest=10, highest=1000, n_steps=30
+        )
 
 
 def test_the_picture_marks_the_suggestion():

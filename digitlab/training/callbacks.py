@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import PicklingError
+from typing import TypeVar
 
 import joblib
 import numpy as np
@@ -92,49 +93,10 @@ class Checkpoint:
 
     Examples
     --------
-    >>> from digitlab.models.torch import logistic_regression
-    >>> from digitlab.training.torch import fit
-    >>> folder, data = tempfile.mkdtemp(), (np.eye(4, dtype=np.float32), np.arange(4))
-    >>> for epochs in (2, 5):  # the second call continues after epoch 2
-    ...     model = logistic_regression(4, 4, seed=1)
-    ...     history = fit(model, *data, epochs=epochs, batch_size=4, callbacks=[Checkpoint(folder)])
-    >>> history.epochs
-    5
+    >>> callbacks = [EarlyStopping(patience=3), Checkpoint("kept")]  # for `fit`
     """
 
     folder: Path
-
-    def file(self, weights: list[np.ndarray], *training) -> Path:
-        """Return where to keep a training, and make the folder.
-
-        Parameters
-        ----------
-        weights : list of ndarray
-            Those that the training begins with.
-        *training
-            All else that decides how it goes.
-
-        Returns
-        -------
-        pathlib.Path
-            The file, which may be missing.
-
-        Raises
-        ------
-        OSError
-            If nothing can be written there, or too little.
-        ValueError
-            If a function is among the settings that has no name of its own.
-        """
-        prepare(self.folder, CHECKPOINT_MODELS * sum(values.nbytes for values in weights))
-        try:
-            return Path(self.folder, f"{joblib.hash((weights, training))}.checkpoint")
-        except (PicklingError, AttributeError, TypeError) as error:
-            raise ValueError(
-                "a checkpoint must recognise the functions that a training uses, and one of them "
-                "is a lambda or stands inside another function: define it at the top of a file "
-                "or a cell"
-            ) from error
 
 
 @dataclass(frozen=True)
@@ -163,27 +125,8 @@ class Logger:
 
     folder: Path
 
-    def prepare(self) -> None:
-        """Make the folder.
-
-        Raises
-        ------
-        OSError
-            If nothing can be written there.
-        ImportError
-            If TensorBoard is not installed.
-        """
-        prepare(self.folder)
-        require("tensorboard.summary", extra="book")
-
     def __call__(self, history: History) -> None:
-        """Write the last epoch for TensorBoard, and all epochs to the CSV file.
-
-        Parameters
-        ----------
-        history : History
-            Of the training so far.
-        """
+        """Write the last epoch for TensorBoard, and all epochs to the CSV file."""
         writer = require("tensorboard.summary", extra="book").Writer(str(self.folder))
         for name, values in history.curves.items():
             set_, _, what = name.rpartition("_")
@@ -194,11 +137,12 @@ class Logger:
             pd.DataFrame(history.curves, index=epochs).to_csv(out)
 
 
+Kind = TypeVar("Kind")
 Callback = EarlyStopping | Checkpoint | Logger | Callable[[History], None]
 
 
-def find(callbacks: Sequence[Callback], kind: type):
-    """Return the callback of a kind, or None."""
+def find(callbacks: Sequence[Callback], kind: type[Kind]) -> Kind | None:
+    """Return the callback of a kind, if there is one."""
     return next((callback for callback in callbacks if isinstance(callback, kind)), None)
 
 
@@ -223,6 +167,25 @@ def prepare(folder: Path, n_bytes: int = 0) -> None:
             f"the training needs {n_bytes / 1e6:,.0f} MB at {folder}, and {free / 1e6:,.0f} are "
             "free: make room, or choose another folder"
         )
+
+
+def checkpoint_file(
+    callbacks: Sequence[Callback], weights: list[np.ndarray], *training: object
+) -> Path | None:
+    """Return where a training is kept, named after all that decides how it goes."""
+    if not (checkpoint := find(callbacks, Checkpoint)):
+        return None
+    prepare(checkpoint.folder, CHECKPOINT_MODELS * sum(values.nbytes for values in weights))
+    stopping = find(callbacks, EarlyStopping)
+    restores = stopping is not None and stopping.restore_best
+    try:
+        name = joblib.hash((weights, training, restores))
+    except (PicklingError, AttributeError, TypeError) as error:
+        raise ValueError(
+            "a checkpoint must recognise the functions that a training uses, and one of them is a "
+            "lambda or stands inside another function: define it at the top of a file or a cell"
+        ) from error
+    return Path(checkpoint.folder, f"{name}.checkpoint")
 
 
 @contextmanager

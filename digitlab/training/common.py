@@ -1,22 +1,22 @@
 """What every trainer does: it checks its input, orders the clips, and keeps track of the epochs."""
 
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-from digitlab.environment import replacing
+from digitlab.environment import replacing, require
 from digitlab.training.callbacks import (
     Callback,
     Checkpoint,
     EarlyStopping,
     Logger,
     call,
+    checkpoint_file,
     find,
+    prepare,
     reading,
 )
 from digitlab.training.history import History
@@ -84,7 +84,8 @@ def refuse_settings(
     if find(callbacks, EarlyStopping) and validation is None:
         raise ValueError("early stopping needs validation clips: give some, as validation=(x, y)")
     if logger := find(callbacks, Logger):
-        logger.prepare()
+        prepare(logger.folder)
+        require("tensorboard.summary", extra="book")
 
 
 def _refuse_callbacks(callbacks: Sequence[Callback]) -> None:
@@ -136,35 +137,43 @@ def full_batches(order: np.ndarray, batch_size: int) -> np.ndarray:
     return order[: n_batches * batch_size].reshape(n_batches, batch_size)
 
 
-class Run(ABC):
+def stops(history: History, stopping: EarlyStopping | None) -> bool:
+    """Tell whether early stopping ends the training here."""
+    return stopping is not None and stopping.stops(history.validation_loss)
+
+
+def improves(history: History, stopping: EarlyStopping | None) -> bool:
+    """Tell whether the weights after this epoch are the best, and will be wanted again."""
+    wanted = stopping is not None and stopping.restore_best
+    return wanted and history.best_epoch == history.epochs
+
+
+class Run:
     """A training under way: its history, its best weights, its checkpoint and its callbacks.
 
-    Each framework says how it hands out and takes back what is kept.
+    Each framework adds `get_weights` (a copy), `set_weights`, `write(out, about)`, which keeps the
+    model, the optimizer, the best weights and a description, and `read(file)`, which brings them
+    back and returns the description.
     """
 
     def __init__(self, callbacks: Sequence[Callback], device: str, weights, *training):
         self.callbacks, self.history, self.best = callbacks, History(device=device), None
         self.stopping = find(callbacks, EarlyStopping)
-        self.restores = self.stopping is not None and self.stopping.restore_best
-        checkpoint = find(callbacks, Checkpoint)
-        self.file = checkpoint and checkpoint.file(weights, *training, self.restores)
+        self.file = checkpoint_file(callbacks, weights, *training)
         if self.file and self.file.exists():
             self._resume()
         self.start = time.perf_counter() - self.history.seconds
 
     def epochs(self, last: int) -> Iterator[int]:
         """Count the epochs that are still to be run."""
-        while self.history.epochs < last and not self._is_over():
+        while self.history.epochs < last and not stops(self.history, self.stopping):
             yield self.history.epochs + 1
-
-    def _is_over(self) -> bool:
-        return self.stopping is not None and self.stopping.stops(self.history.validation_loss)
 
     def record(self, training: tuple[float, float], validation: tuple[float, float] | None) -> None:
         """Note the figures of an epoch, keep what was learned in it, and call the callbacks."""
         history = self.history
         history.record(training, validation)
-        if self.restores and history.best_epoch == history.epochs:
+        if improves(history, self.stopping):
             self.best = self.get_weights()
         history.seconds = time.perf_counter() - self.start
         if self.file:
@@ -190,19 +199,3 @@ class Run(ABC):
         except Exception:
             self.set_weights(before)
             raise
-
-    @abstractmethod
-    def get_weights(self) -> Any:
-        """Return a copy of the weights."""
-
-    @abstractmethod
-    def set_weights(self, weights: Any) -> None:
-        """Give the model these weights."""
-
-    @abstractmethod
-    def write(self, out: BinaryIO, about: dict) -> None:
-        """Write model, optimizer, best weights and a description."""
-
-    @abstractmethod
-    def read(self, file: Path) -> dict:
-        """Bring back what `write` wrote, and return the description."""

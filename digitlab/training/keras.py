@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import BinaryIO
 
@@ -41,13 +42,15 @@ def fit(
     seed: int = 0,
     device: str | None = None,
 ) -> History:
-    """Train a classifier that returns probabilities, as :func:`digitlab.training.torch.fit` does."""
+    """Train a model that returns probabilities, as :func:`digitlab.training.torch.fit` does."""
     names = {"optimizer": optimizer, "schedule": schedule}
     refuse_settings(len(x), epochs, batch_size, learning_rate, validation, callbacks, **names)
     x, y = as_clips(x, y)
     validation = validation and as_clips(*validation)
     for features, labels in filter(None, ((x, y), validation)):
-        _refuse_shape(model, features)
+        sizes = zip_longest(model.input_shape[1:], features.shape[1:], fillvalue=0)
+        if any(built not in (None, given) for built, given in sizes):
+            raise _wrong_shape(model, features)
         refuse_labels(labels, n_classes=model.output_shape[-1])
     rates = learning_rates(learning_rate, epochs, schedule)
     settings = (batch_size, optimizer, rates, augment, seed)
@@ -109,20 +112,20 @@ class _Run(Run):
         return about
 
 
-def _refuse_shape(model: "keras.Model", x: np.ndarray) -> None:
-    """Refuse features that a model was not built for."""
-    expected = model.input_shape[1:]
-    fits = len(expected) == x.ndim - 1 and all(
-        size in (None, given) for size, given in zip(expected, x.shape[1:], strict=True)
+def _wrong_shape(model: "keras.Model", x: np.ndarray) -> ValueError:
+    return ValueError(
+        f"this model cannot be given clips of shape {x.shape[1:]}: it was built for "
+        f"{model.input_shape[1:]}"
     )
-    if not fits:
-        raise ValueError(
-            f"this model cannot be given clips of shape {x.shape[1:]}: it was built for {expected}"
-        )
 
 
 def predict(model: "keras.Model", x: np.ndarray) -> np.ndarray:
     """Return the probabilities of each class, as :func:`digitlab.training.torch.predict` does."""
     x = as_features(x)
-    _refuse_shape(model, x)
-    return np.asarray(model.predict(x, verbose=0))
+    built = model.input_shape
+    if x.ndim != len(built) or built[-1] not in (None, x.shape[-1]):
+        raise _wrong_shape(model, x)
+    try:
+        return np.asarray(model.predict(x, verbose=0))
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise _wrong_shape(model, x) from error
