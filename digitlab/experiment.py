@@ -536,8 +536,8 @@ def _clips(plan: Plan, data: Data, rows: np.ndarray, scaler: StandardScaler | No
     if data.x is None:
         lightning = import_module("digitlab.training.lightning")
         recipe = plan.recipe
-        feature = partial(features.compute, recipe.features, rate=recipe.preparation.rate)
-        return lightning.Clips(plan.corpus.select(rows), recipe.preparation, transform=feature)
+        feature = partial(features.compute, recipe.features)
+        return lightning.Clips(plan.corpus.select(rows), recipe.preparation, feature=feature)
     y = plan.corpus.table["label"].to_numpy()
     return _scaled((data.x[rows], y[rows]), scaler)
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from digitlab import audio, corpora
+from digitlab.preparation import Preparation
 from digitlab.training import Checkpoint, EarlyStopping, History, Logger
 from digitlab.training.common import epoch_order, learning_rates
 
@@ -26,6 +27,7 @@ RNG = np.random.default_rng(0)
 Y = np.tile([0, 1, 2], 50)
 X = (RNG.normal(size=(150, 8)) + 2 * np.eye(8)[Y]).astype(np.float32)
 CLIPS, HELD_BACK = (X[:130], Y[:130]), (X[130:], Y[130:])
+EIGHT_HUNDRED = Preparation(rate=8000, n_samples=800)
 
 
 class Tripwire(torch.nn.Module):
@@ -283,10 +285,10 @@ def test_two_processes_learn_what_one_does(tmp_path):
 
 
 def test_a_damaged_clip_is_named_whichever_process_reads_it(corpus):
+    clips = lightning.Clips(corpus, EIGHT_HUNDRED)
     corpus.table["path"][7].write_bytes(b"RIFF")
     settings = {"epochs": 1, "batch_size": 4, "device": "cpu"}
     for workers, devices in ((0, 1), (1, 1), (1, 2)):
-        clips = lightning.Clips(corpus, n_samples=800)
         model = logistic_regression(800, 3)
         with pytest.raises(corpora.CorpusError) as caught:
             lightning.fit(model, clips, workers=workers, devices=devices, **settings)
@@ -330,29 +332,33 @@ def test_wrong_settings_are_refused(settings, words):
 # --- clips ------------------------------------------------------------------------------------
 
 
-def test_clips_are_read_as_they_are_asked_for_or_all_at_once(corpus):
-    fitting = {"n_samples": 1000, "align": "start", "normalize": False}
-    lazily, kept = (lightning.Clips(corpus, in_memory=kept, **fitting) for kept in (False, True))
-    expected = corpus.waveforms(**fitting)
-    for clips in (lazily, kept):
-        assert len(clips) == 12
-        for row, (x, y) in enumerate(clips.__getitems__([3, 11])):
-            assert np.array_equal(x, expected[[3, 11][row]])
-            assert y == corpus.table["label"][[3, 11][row]]
+def test_clips_are_read_as_they_are_needed(corpus):
+    preparation = Preparation(corpus.rate, 1000, align="start", normalize=False)
+    clips = lightning.Clips(corpus, preparation)
+    expected, _ = corpus.prepare(preparation)
+    assert len(clips) == 12
+    for row, (x, y) in zip([3, 11], clips.__getitems__([3, 11]), strict=True):
+        assert np.array_equal(x, expected[row])
+        assert y == corpus.table["label"][row]
     corpus.table["path"][3].unlink()
-    assert np.array_equal(kept[3][0], expected[3])
     with pytest.raises(corpora.CorpusError, match=corpus.table["path"][3].name):
-        lazily[3]
+        clips[3]
 
 
-def test_a_transform_is_applied_to_batches_and_a_worker_changes_nothing(corpus):
+def test_recordings_that_are_too_long_are_said_once(corpus, capsys):
+    clips = lightning.Clips(corpus, Preparation(corpus.rate, 100))
+    assert "12 of 12 recordings are longer than the 0.01 s of a clip" in capsys.readouterr().out
+    assert clips[0][0].shape == (100,) and not capsys.readouterr().out
+
+
+def test_a_feature_is_computed_of_batches_and_a_worker_changes_nothing(corpus):
     sizes = []
 
-    def loudest(samples):
-        sizes.append(len(samples))
-        return np.abs(samples.numpy()).reshape(len(samples), 10, 80).max(axis=2)
+    def loudest(waveforms, rate):
+        sizes.append(len(waveforms))
+        return np.abs(waveforms).reshape(len(waveforms), 10, 80).max(axis=2)
 
-    clips = lightning.Clips(corpus, transform=loudest, n_samples=800)
+    clips = lightning.Clips(corpus, EIGHT_HUNDRED, feature=loudest)
     assert clips[0][0].shape == (10,)
     results = []
     for workers in (0, 1):

@@ -2,10 +2,10 @@
 
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from digitlab.corpora import Corpus, CorpusError
 from digitlab.environment import require
+from digitlab.preparation import Preparation
 from digitlab.training.common import as_clips
 
 torch = require("torch", extra="torch")
@@ -21,15 +21,12 @@ class Clips(Dataset):
     ----------
     corpus : Corpus
         Its clips, in its order.
-    in_memory : bool
-        Whether all are read at once instead, and kept.
-    transform : callable, optional
-        Takes samples, (n_clips, n_samples), and returns features: a module such as
-        :class:`digitlab.models.torch.Scattering`, or a function of :mod:`digitlab.features`. By
-        default the samples are the features.
-    **fitting
-        `n_samples`, `align`, `normalize` and `rate`, as for
-        :meth:`digitlab.corpora.Corpus.waveforms`.
+    preparation : Preparation
+        Rate and length of the clips, and how recordings are fitted to them. A printed line says how
+        many are too long.
+    feature : callable, optional
+        Takes waveforms, (n_clips, n_samples), and their rate: a function of
+        :mod:`digitlab.features`. By default the samples are the features.
 
     Raises
     ------
@@ -43,22 +40,23 @@ class Clips(Dataset):
     Examples
     --------
     >>> from digitlab import corpora
-    >>> clips = Clips(corpora.load("voices"), n_samples=4000)
+    >>> from digitlab.preparation import Preparation
+    >>> clips = Clips(corpora.load("voices"), Preparation(rate=8000, n_samples=8192))
     >>> x, y = clips[700]
     >>> x.shape, bool(y == clips.corpus.table["label"][700])
-    (torch.Size([4000]), True)
+    (torch.Size([8192]), True)
     """
 
     def __init__(
-        self,
-        corpus: Corpus,
-        *,
-        in_memory: bool = False,
-        transform: Callable | None = None,
-        **fitting: Any,
+        self, corpus: Corpus, preparation: Preparation, *, feature: Callable | None = None
     ):
-        self.corpus, self.transform, self.fitting = corpus, transform, fitting
-        self.waveforms = corpus.waveforms(**fitting) if in_memory else None
+        self.corpus, self.preparation, self.feature = corpus, preparation, feature
+        n_long = int((corpus.durations() > preparation.seconds).sum())
+        if n_long:
+            print(
+                f"{n_long:,} of {len(corpus):,} recordings are longer than the "
+                f"{preparation.seconds:.2f} s of a clip: each is cut to its word."
+            )
         self.labels = torch.tensor(corpus.table["label"].to_numpy(), dtype=torch.long)
 
     def __len__(self) -> int:
@@ -71,14 +69,10 @@ class Clips(Dataset):
 
     def __getitems__(self, rows: list[int]) -> list[tuple["torch.Tensor", "torch.Tensor"]]:
         """Return the features of some clips, and their labels: PyTorch asks for a batch so."""
-        if self.waveforms is None:
-            x = self.corpus.select(rows).waveforms(**self.fitting)
-        else:
-            x = self.waveforms[rows]
-        x = torch.from_numpy(x)
-        if self.transform is not None:
-            x = torch.as_tensor(self.transform(x))
-        return list(zip(x, self.labels[rows], strict=True))
+        x, _ = self.corpus.select(rows).prepare(self.preparation)
+        if self.feature is not None:
+            x = self.feature(x, self.preparation.rate)
+        return list(zip(torch.as_tensor(x), self.labels[rows], strict=True))
 
 
 def identity(data: "torch.utils.data.Dataset | None"):
@@ -87,10 +81,8 @@ def identity(data: "torch.utils.data.Dataset | None"):
         return [values.numpy() for values in data.tensors]
     if not isinstance(data, Clips):
         return data
-    is_module = isinstance(data.transform, torch.nn.Module)
-    transform = str(data.transform) if is_module else data.transform
     files = [str(path) for path in data.corpus.table["path"]]
-    return data.corpus.digest, files, data.labels.numpy(), data.fitting, transform
+    return data.corpus.digest, files, data.labels.numpy(), data.preparation, data.feature
 
 
 class _Guarded(Dataset):
@@ -133,7 +125,7 @@ def load(
     data: "torch.utils.data.Dataset", batch_size: int, order: Iterable[int], workers: int
 ) -> "torch.utils.data.DataLoader":
     """Read clips in batches, in this order, with so many processes where files are read."""
-    if isinstance(data, TensorDataset) or getattr(data, "waveforms", None) is not None:
+    if isinstance(data, TensorDataset):
         workers = 0  # there is nothing to read
     return torch.utils.data.DataLoader(
         _Guarded(data),
