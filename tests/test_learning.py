@@ -1,4 +1,4 @@
-"""Models and their training: the same size and the same lesson in both frameworks."""
+"""Training: the same lesson in both frameworks."""
 
 import importlib
 
@@ -11,8 +11,6 @@ from digitlab.training import Checkpoint, EarlyStopping, Logger
 torch = pytest.importorskip("torch")
 
 FRAMEWORKS = ["torch", "keras"]
-SEQUENCE_MODELS = ["raw_lstm", "mel_lstm", "frame_lstm", "raw_cnn"]
-PICTURE_MODELS = {"picture_dense": (40, 20, 1), "mel_dense": (20, 16), "mel_cnn": (20, 16)}
 
 
 @pytest.fixture(params=FRAMEWORKS)
@@ -32,44 +30,6 @@ def task():
     y = np.repeat([0, 1, 2], 50)
     x = dice.normal(size=(150, 8)) + 4 * np.eye(8)[y]
     return x.astype(np.float32), y
-
-
-@pytest.fixture
-def words():
-    """Sequences that rise, fall or stay, each after and before some silence."""
-    dice = np.random.default_rng(0)
-    y = np.tile([0, 1, 2], 40)
-    x = np.zeros((120, 20, 4), np.float32)
-    courses = np.stack([np.linspace(0.2, 2, 12), np.linspace(2, 0.2, 12), np.ones(12)])
-    for clip, start, course in zip(x, dice.integers(0, 8, 120), courses[y], strict=True):
-        clip[start : start + 12] = course[:, np.newaxis] + dice.normal(0, 0.05, (12, 4))
-    return x, y
-
-
-SIZES = {
-    "logistic_regression": ((336, 10), 3370),
-    "raw_lstm": ((17640, 1, 10), 4510),
-    "mel_lstm": ((64, 35, 10), 318218),
-    "frame_lstm": ((35, 64, 10), 33674),
-    "picture_dense": ((233, 129, 1, 10), 14206282),
-    "mel_dense": ((35, 64, 10), 252122),
-}
-
-
-@pytest.mark.parametrize("name", SIZES)
-def test_it_has_the_published_size(name, lab):
-    models, _ = lab
-    sizes, n_parameters = SIZES[name]
-    model = getattr(models, name)(*sizes)
-    assert models.count_parameters(model) == (n_parameters, n_parameters)
-
-
-def test_it_starts_as_its_seed_says(lab):
-    models, training = lab
-    x = np.eye(6, dtype=np.float32)
-    answers = [training.predict(models.logistic_regression(6, 3, seed=s), x) for s in (1, 1, 2)]
-    assert np.array_equal(answers[0], answers[1])
-    assert not np.array_equal(answers[0], answers[2])
 
 
 def test_it_learns_and_says_how(lab, task):
@@ -143,137 +103,12 @@ def test_the_twins_learn_alike(task):
     assert np.mean(finals["torch"]) == pytest.approx(np.mean(finals["keras"]), rel=0.15)
 
 
-def twins(name, *sizes):
-    """A model in Keras, and its twin in PyTorch with the same weights."""
-    pytest.importorskip("keras")
-    models = [importlib.import_module(f"digitlab.models.{name}") for name in ("keras", "torch")]
-    first, second = (getattr(module, name)(*sizes, seed=1) for module in models)
-    weights = [p for p in second.parameters() if p.requires_grad]
-    for value, weight in zip(first.trainable_weights, weights, strict=True):
-        value = np.moveaxis(np.asarray(value), (-2, -1), (1, 0)) if value.ndim > 1 else value
-        weight.data = torch.tensor(np.asarray(value))
-    return first, second
-
-
-def heard_by(name, x):
-    """Turn the sequences into noise that swells and fades, for what works on many samples."""
-    if name != "raw_cnn":
-        return x
-    x = np.repeat(x, 80, axis=1)
-    return x * np.random.default_rng(0).normal(size=x.shape).astype(np.float32)
-
-
-def answers(name, model, x):
-    return importlib.import_module(f"digitlab.training.{name}").predict(model, x)
-
-
-@pytest.mark.parametrize("name", SEQUENCE_MODELS)
-def test_twins_with_the_same_weights_give_the_same_answers(name, words):
-    x = heard_by(name, words[0])
-    first, second = twins(name, *x.shape[1:], 3)
-    assert np.allclose(answers("keras", first, x), answers("torch", second, x), atol=1e-5)
-
-
-@pytest.mark.parametrize("name", PICTURE_MODELS)
-def test_twins_see_the_same_picture(name):
-    shape = PICTURE_MODELS[name]
-    pictures = np.random.default_rng(0).uniform(size=(24, *shape)).astype(np.float32)
-    first, second = twins(name, *shape, 3)
-    assert np.allclose(answers("keras", first, pictures), answers("torch", second, pictures))
-    y = np.arange(24) % 3
-    losses = [
-        importlib.import_module(f"digitlab.training.{framework}")
-        .fit(model, pictures, y, epochs=3, batch_size=8, learning_rate=1e-5, optimizer="rmsprop")
-        .loss
-        for framework, model in (("keras", first), ("torch", second))
-    ]
-    assert losses[0] == pytest.approx(losses[1], rel=0.02)
-
-
 def test_an_optimizer_that_nobody_knows_is_refused(lab, task):
     models, training = lab
     with pytest.raises(ValueError, match="adam, rmsprop"):
         training.fit(
             models.logistic_regression(8, 3), *task, epochs=1, batch_size=16, optimizer="lion"
         )
-
-
-@pytest.mark.parametrize("name", SEQUENCE_MODELS)
-def test_twins_with_the_same_weights_learn_the_same(name, words):
-    x, y = heard_by(name, words[0]), words[1]
-    losses = [
-        importlib.import_module(f"digitlab.training.{framework}")
-        .fit(model, x, y, epochs=3, batch_size=16, seed=4, learning_rate=1e-4)
-        .loss
-        for framework, model in zip(("keras", "torch"), twins(name, *x.shape[1:], 3), strict=True)
-    ]
-    assert losses[0] == pytest.approx(losses[1], rel=0.02)
-
-
-@pytest.mark.parametrize("name", SEQUENCE_MODELS)
-def test_the_twins_start_alike(name):
-    pytest.importorskip("keras")
-    spreads = []
-    for framework in FRAMEWORKS:
-        models = importlib.import_module(f"digitlab.models.{framework}")
-        model = getattr(models, name)(2000, 64, 10, seed=3)
-        keras_has_it = framework == "keras"
-        weights = model.trainable_weights if keras_has_it else map(torch.detach, model.parameters())
-        spreads.append([values.std() for values in map(np.asarray, weights) if values.any()])
-    assert np.allclose(*spreads, rtol=0.2)
-
-
-def test_a_seed_decides_every_weight_of_an_lstm(lab, words):
-    models, training = lab
-    x, _ = words
-    first, same, other = (training.predict(models.raw_lstm(20, 4, 3, seed=s), x) for s in (1, 1, 2))
-    assert np.array_equal(first, same) and not np.allclose(first, other)
-
-
-def test_silence_is_skipped_wherever_it_stands(lab, words):
-    models, training = lab
-    model = models.raw_lstm(20, 4, 3, seed=1)
-    x = words[0][:2]
-    heard = [clip[clip.any(axis=1)] for clip in x]
-    at_the_end, with_holes = np.zeros((2, *x.shape), np.float32)
-    for row, steps in enumerate(heard):
-        at_the_end[row, : len(steps)] = steps
-        with_holes[row, [0, 1, 2, 5, 6, 8, 9, 10, 11, 12, 17, 19]] = steps
-    expected = training.predict(model, np.stack(heard))
-    for padded in (x, at_the_end, with_holes):
-        assert np.allclose(training.predict(model, padded), expected, atol=1e-6)
-    changed = at_the_end.copy()
-    changed[:, 3, 0] += 1
-    assert not np.allclose(training.predict(model, changed), expected, atol=1e-3)
-
-
-def test_a_silent_clip_is_no_reason_to_fail(lab):
-    models, training = lab
-    silent = training.predict(models.raw_lstm(20, 4, 3, seed=1), np.zeros((2, 20, 4), np.float32))
-    assert np.isfinite(silent).all()
-
-
-def test_a_hidden_sample_teaches_nothing(lab, words):
-    models, training = lab
-    x, y = words
-    short = x[:, :15] * (np.arange(15) < 12)[:, np.newaxis]
-    longer = np.pad(short, ((0, 0), (0, 5), (0, 0)))
-    losses = [
-        training.fit(models.raw_lstm(x_.shape[1], 4, 3), x_, y, epochs=2, batch_size=16).loss
-        for x_ in (short, longer)
-    ]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
-
-
-def test_pytorchs_second_bias_stays_zero(words):
-    models, training = (
-        importlib.import_module(f"digitlab.{kind}.torch") for kind in ("models", "training")
-    )
-    model = models.raw_lstm(20, 4, 3)
-    before = model[1].weight_hh_l0.clone()
-    training.fit(model, *words, epochs=1, batch_size=16)
-    assert not model[1].bias_hh_l0.any()
-    assert not torch.equal(model[1].weight_hh_l0, before)
 
 
 def test_clips_set_aside_are_measured_and_not_learned_from(lab, task):

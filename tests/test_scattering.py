@@ -1,16 +1,11 @@
 """Our scattering transform is kymatio's, in every library, and has a gradient."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
 from digitlab import features
 from digitlab.features.executors import filters, plan
 from digitlab.features.executors import numpy as with_numpy
-
-BACKENDS = ["tensorflow", "torch", "jax"]
 
 
 def signals(n_samples: int) -> np.ndarray:
@@ -162,52 +157,3 @@ def test_the_gradient_is_the_slope_and_finite_in_silence():
     silence = torch.zeros(1, 512, requires_grad=True)
     scatter(silence).sum().backward()
     assert torch.isfinite(silence.grad).all()
-
-
-IN_KERAS = """
-import sys
-import keras, numpy as np
-from digitlab.models.keras import Scattering
-from digitlab.training.keras import fit
-
-clips, theirs = np.load(sys.argv[1]).values()
-sequential = keras.Sequential([keras.Input((2048,)), Scattering(6, 4), keras.layers.Flatten(),
-                               keras.layers.Dense(3, activation="softmax")])
-inputs = keras.Input((2048,))
-scattered = Scattering(J=6, Q=4)(inputs)
-functional = keras.Model(inputs, scattered)
-assert scattered.shape == (None, *theirs.shape[1:]), scattered.shape
-ours = functional.predict(clips, verbose=0)
-print("deviation", np.abs(ours - theirs).max() / np.abs(theirs).max())
-print("weights", functional.count_params())
-
-losses = fit(sequential, clips, np.arange(4) % 3, epochs=8, batch_size=4).loss
-print("learned", losses[-1] < losses[0])
-
-sequential.save(sys.argv[2])
-again = keras.saving.load_model(sys.argv[2])
-print("config", again.layers[0].get_config()["J"], again.layers[0].get_config()["Q"])
-answers = [model.predict(clips, verbose=0) for model in (sequential, again)]
-print("loaded", np.abs(answers[1] - answers[0]).max())
-"""
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_the_keras_layer_is_kymatio_learns_and_is_saved(backend, tmp_path, monkeypatch):
-    pytest.importorskip("keras")
-    pytest.importorskip(backend)
-    monkeypatch.setenv("KERAS_BACKEND", backend)
-    clips = signals(2048).astype(np.float32)
-    np.savez(tmp_path / "clips.npz", clips=clips, theirs=kymatio(clips, 6, 4))
-    run = subprocess.run(
-        [sys.executable, "-c", IN_KERAS, tmp_path / "clips.npz", tmp_path / "model.keras"],
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stderr[-2000:]
-    said = dict(line.split(" ", 1) for line in run.stdout.splitlines())
-    assert float(said["deviation"]) < 1e-5
-    assert said["weights"] == "0"
-    assert said["learned"] == "True"
-    assert said["config"] == "6 4"
-    assert float(said["loaded"]) < 1e-5

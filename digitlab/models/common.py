@@ -12,9 +12,7 @@ SHORTEST = 2400  # samples: 16 frames, which four poolings by 2 leave one of
 def power_of(front_end: str) -> float | None:
     """Return the spectrogram's power for a front end, or refuse an unknown name."""
     if front_end not in FRONT_ENDS:
-        raise ValueError(
-            f"there is no front end {front_end!r}: choose one of {', '.join(FRONT_ENDS)}"
-        )
+        raise ValueError(f"no front end {front_end!r}: choose one of {', '.join(FRONT_ENDS)}")
     return FRONT_ENDS[front_end]
 
 
@@ -24,6 +22,12 @@ def refuse_input(n_samples: int, n_channels: int, *, at_least: int) -> None:
         raise ValueError(f"this network takes one channel, not {n_channels}: mix them down first")
     if n_samples < at_least:
         raise ValueError(f"this network needs at least {at_least:,} samples, not {n_samples:,}")
+
+
+def refuse_pictures(n_frames: int, n_mels: int) -> None:
+    """Refuse pictures of which the poolings of a small network would leave nothing."""
+    if min(n_frames, n_mels) < 2 ** len(BLOCKS):
+        raise ValueError(f"this network needs 8 frames and 8 bands, not {n_frames} and {n_mels}")
 
 
 def refuse_numbers(clips) -> None:
@@ -45,6 +49,5 @@ def refuse_bins(n_bins: int, n_fft: int) -> None:
     """Refuse a spectrogram that was made with another `n_fft`."""
     if n_bins != n_fft // 2 + 1:
         raise ValueError(
-            f"a spectrogram of {n_bins} bins does not fit n_fft={n_fft}, which has "
-            f"{n_fft // 2 + 1}: give the mel bands the spectrogram's own n_fft"
+            f"a spectrogram of {n_bins} bins does not fit n_fft={n_fft}: give both the same n_fft"
         )

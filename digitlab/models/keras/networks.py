@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from digitlab.models import common
+from digitlab.models.keras.defaults import float32_channels_last
 from digitlab.models.keras.layers import LogMel, SkipZeros, Spectrogram
 
 
@@ -89,6 +90,7 @@ def mel_dense(n_frames: int, n_mels: int, n_classes: int, *, seed: int = 0) -> k
 
 def mel_cnn(n_frames: int, n_mels: int, n_classes: int, *, seed: int = 0) -> keras.Model:
     """Build the twin of :func:`digitlab.models.torch.mel_cnn`."""
+    common.refuse_pictures(n_frames, n_mels)
     with _seeded(seed) as seeds:
         inputs = keras.Input((n_frames, n_mels))
         maps = keras.layers.Reshape((n_frames, n_mels, 1))(inputs)
@@ -209,21 +211,10 @@ def _dense(n_outputs: int, seeds: Iterator[int], activation: str = "softmax") ->
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[Iterator[int]]:
-    """Give each layer a seed of its own, and build it for float32 and channels last.
+    """Give each layer a seed of its own, and build it with float32 and channels last.
 
     Layers keep both in their configuration, so that a saved model has them, too.
     """
     rng = np.random.default_rng(seed)
-    config = keras.config
-    before = config.floatx(), config.image_data_format(), config.dtype_policy()
-    _configure("float32", "channels_last", "float32")
-    try:
+    with float32_channels_last():
         yield (int(rng.integers(2**31)) for _ in count())
-    finally:
-        _configure(*before)
-
-
-def _configure(floatx: str, data_format: str, policy) -> None:
-    keras.config.set_floatx(floatx)
-    keras.config.set_image_data_format(data_format)
-    keras.config.set_dtype_policy(policy)

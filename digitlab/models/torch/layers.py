@@ -17,11 +17,6 @@ class Scattering(torch.nn.Module):
     Q : int
         Wavelets per octave at order 1.
 
-    Raises
-    ------
-    ValueError
-        If the input has another shape or holds integers.
-
     Notes
     -----
     It has no parameters. Maps (n_clips, n_samples), float32 or float64, to kymatio's coefficients

@@ -271,6 +271,7 @@ def mel_cnn(n_frames: int, n_mels: int, n_classes: int, *, seed: int = 0) -> tor
     >>> count_parameters(mel_cnn(35, 64, 10))
     (28762, 28538)
     """
+    common.refuse_pictures(n_frames, n_mels)
     layers = [torch.nn.Unflatten(1, (1, n_frames))]
     n_before = 1
     with _seeded(seed):

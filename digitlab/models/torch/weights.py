@@ -44,11 +44,6 @@ def get_weights(model: torch.nn.Module) -> list[np.ndarray]:
     -------
     list of ndarray
         For :func:`set_weights`. Later training does not change them.
-
-    Examples
-    --------
-    >>> [values.shape for values in get_weights(torch.nn.Linear(336, 10))]
-    [(10, 336), (10,)]
     """
     return [values.numpy(force=True).copy() for values in model.state_dict().values()]
 
