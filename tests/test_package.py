@@ -70,7 +70,14 @@ def test_a_missing_framework_names_its_extra():
 
 def test_without_pytorch_everything_but_its_own_modules_works():
     said = python("""
-import sys; sys.modules["torch"] = None
+import sys
+
+class NoPyTorch:
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ImportError(f"No module named {name}")
+
+sys.meta_path.insert(0, NoPyTorch)
 from digitlab import corpora, evaluation, plotting, recipes, splits
 try: from digitlab.models import torch
 except ImportError as error: print(error)
@@ -119,20 +126,17 @@ def undocumented(name, value, method=False):
     is_class = inspect.isclass(value)
     if (TWIN.search(text) and "\n" not in text) or (is_class and issubclass(value, Exception)):
         return ""
-    arguments = {
-        parameter.name
-        for parameter in inspect.signature(value).parameters.values()
-        if not (is_class and parameter.kind in HANDED_ON)
-    }
-    if method:
-        arguments -= {"self", "cls"}
+    parameters = inspect.signature(value).parameters
+    handed_on = {name for name, one in parameters.items() if is_class and one.kind in HANDED_ON}
+    known = set(parameters) - ({"self", "cls"} if method else set())
+    arguments = known - handed_on
     if is_class:
         doc = ClassDoc(value, config={"show_class_members": False})
         explained = names(doc, "Parameters", "Attributes")
-        invented = names(doc, "Parameters") - arguments
+        invented = names(doc, "Parameters") - known
     else:
         explained = names(FunctionDoc(value), "Parameters", "Other Parameters")
-        invented = explained - arguments
+        invented = explained - known
     wrong = (arguments - explained) | invented
     return f"{name}: {', '.join(sorted(wrong))}" if wrong else ""
 
