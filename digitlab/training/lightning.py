@@ -152,7 +152,8 @@ def fit(
         with _running(learner):
             trainer = _trainer(device, devices, nodes, epochs, precision, _Epochs(callbacks, file))
             trainer.fit(learner, ckpt_path=kept)
-    model.load_state_dict(learner.best or model.state_dict())
+    if learner.best:
+        model.load_state_dict(learner.best)
     model.to(device)
     return learner.history
 
