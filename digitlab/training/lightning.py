@@ -90,6 +90,8 @@ def fit(
 
     Parameters
     ----------
+    model, epochs, seed, device
+        As there.
     train, validation : tuple of arrays, or Dataset
         Features and labels; or a data set of such pairs, as :class:`Clips`.
     batch_size : int
@@ -150,7 +152,8 @@ def fit(
         with _running(learner):
             trainer = _trainer(device, devices, nodes, epochs, precision, _Epochs(callbacks, file))
             trainer.fit(learner, ckpt_path=kept)
-    model.load_state_dict(learner.best or model.state_dict())
+    if learner.best:
+        model.load_state_dict(learner.best)
     model.to(device)
     return learner.history
 
@@ -158,8 +161,14 @@ def fit(
 def predict(model: "torch.nn.Module", x: "np.ndarray | torch.utils.data.Dataset") -> np.ndarray:
     """Return the probabilities of each class, as :func:`digitlab.training.torch.predict` does.
 
-    It works on part of the clips at a time. They may also be a data set such as :class:`Clips`,
-    whose labels are not looked at.
+    It works on part of the clips at a time.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Returns log-probabilities.
+    x : array of shape (n_clips, ...), float, or Dataset
+        Features; or a data set such as :class:`Clips`, whose labels are not looked at.
 
     Examples
     --------
