@@ -10,11 +10,11 @@ from digitlab.features.executors import plan
 
 def signals(n_samples: int) -> np.ndarray:
     """Return noise, a tone, a click, and a noise that stops halfway."""
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     t = np.arange(n_samples)
-    stopping = dice.standard_normal(n_samples) * (t < n_samples // 2)
+    stopping = rng.standard_normal(n_samples) * (t < n_samples // 2)
     tone = np.sin(2 * np.pi * 0.2 * t)
-    return np.stack([dice.standard_normal(n_samples), tone, t == n_samples // 3, stopping])
+    return np.stack([rng.standard_normal(n_samples), tone, t == n_samples // 3, stopping])
 
 
 def kymatio(clips: np.ndarray, J: int, Q: int) -> np.ndarray:
