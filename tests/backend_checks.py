@@ -56,7 +56,7 @@ def batch(name):
     return x
 
 
-def answers(model, x):
+def outputs(model, x):
     """Return a model's output, of samples that Keras has not rounded to keras.json's floatx."""
     return model.predict(x, verbose=0) if COMPILES else keras.ops.convert_to_numpy(model(x))
 
@@ -90,7 +90,7 @@ def check_layers(given, folder):
     found = {}
     for name, (layers, n_samples) in front_ends().items():
         model = stack(n_samples, *layers)
-        error = deviation(answers(model, given["clips"][:, :n_samples]), given[name])
+        error = deviation(outputs(model, given["clips"][:, :n_samples]), given[name])
         found[name] = error, model.output_shape[1:], model.count_params()
     return found
 
@@ -110,7 +110,7 @@ def check_networks(given, folder):
         own = [weight.shape for weight in model.weights]
         values = [given[f"{name} {i}"].reshape(shape) for i, shape in enumerate(own)]
         models.set_weights(model, values)
-        found[name] = deviation(answers(model, given[f"{name} x"]), given[f"{name} y"])
+        found[name] = deviation(outputs(model, given[f"{name} x"]), given[f"{name} y"])
     return found
 
 
@@ -127,7 +127,7 @@ def check_training(given, folder):
 
 
 def check_saving(given, folder):
-    """Return how far a loaded model's answers are from the saved one's, and its settings."""
+    """Return how far a loaded model's outputs are from the saved one's, and its settings."""
     found = {}
     cases = {
         name: (classifier(n_samples, *layers), given["clips"][:, :n_samples])
@@ -142,12 +142,12 @@ def check_saving(given, folder):
         for layer in again.layers:
             settings |= layer.get_config()
         kept = {key: settings.get(key) for key in ("J", "Q", "power", "rate", "n_mels", *LAYOUT)}
-        found[name] = deviation(answers(again, x), answers(model, x)), kept
+        found[name] = deviation(outputs(again, x), outputs(model, x)), kept
     return found
 
 
 def check_recogniser(given, folder):
-    """Return how far a recogniser's answers are from its own after it was kept in a file."""
+    """Return how far a recogniser's outputs are from its own after it was kept in a file."""
     about = dict.fromkeys(recognisers.DESCRIBED, "") | {
         "framework": "keras",
         "rate": 8000,

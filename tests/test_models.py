@@ -1,4 +1,4 @@
-"""Models: the same sizes, first weights and answers in both frameworks, on any device."""
+"""Models: the same sizes, first weights and outputs in both frameworks, on any device."""
 
 import numpy as np
 import pytest
@@ -253,7 +253,7 @@ def hostile(request):
 def test_keras_models_do_not_depend_on_global_settings(name, hostile, tmp_path):
     x = checks.batch(name)
     usual = checks.build(in_keras, name)
-    expected = checks.answers(usual, x)
+    expected = checks.outputs(usual, x)
     usual.save(tmp_path / "usual.keras")
     keras.config.set_floatx(hostile[0])
     keras.config.set_dtype_policy(hostile[1])
@@ -271,7 +271,7 @@ def test_keras_models_do_not_depend_on_global_settings(name, hostile, tmp_path):
             layer for layer in each.layers if not isinstance(layer, keras.layers.InputLayer)
         ]
         assert {layer.compute_dtype for layer in computing} == {"float32"}
-        assert np.array_equal(checks.answers(each, x), expected)
+        assert np.array_equal(checks.outputs(each, x), expected)
     assert keras.config.floatx() == hostile[0]
     assert keras.config.dtype_policy().name == hostile[1]
     assert keras.config.image_data_format() == "channels_first"
@@ -320,7 +320,7 @@ def test_an_lstm_has_gradients_in_evaluation_mode_also_with_cudnn(monkeypatch):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU that PyTorch can use")
 @pytest.mark.parametrize("name", checks.NETWORKS)
-def test_a_gpu_gives_the_same_answers_and_gradients(name):
+def test_a_gpu_gives_the_same_outputs_and_gradients(name):
     found = []
     for device in ("cpu", "cuda"):
         model = checks.build(in_torch, name).eval().to(device)
