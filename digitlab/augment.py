@@ -28,7 +28,8 @@ from tqdm import tqdm
 
 from digitlab import audio
 from digitlab.corpora import Corpus
-from digitlab.environment import kept_on_disk
+from digitlab.environment import kept_on_disk, say_once
+from digitlab.preparation import Preparation
 
 SPEEDS = (0.7, 1, 1.3)
 SEMITONES = (-1, 0, 1)
@@ -452,7 +453,8 @@ def copies(
     Parameters
     ----------
     corpus : Corpus
-        The training clips, or all clips, to be divided by ``copy_of`` afterwards.
+        The training clips, or all clips, to be divided by ``copy_of`` afterwards. Recordings longer
+        than `n_samples` are cut to their word first, and a printed line says so.
     rate : int
         Each recording is resampled to it first, in Hz.
     n_samples, speeds, semitones, n_jobs
@@ -488,7 +490,9 @@ def copies(
     >>> train, test = np.flatnonzero(table["copy_of"] < 2), np.flatnonzero(table["copy_of"] >= 2)
     >>> splits.check(corpus, train, test, allow=["speakers"], origins=table["copy_of"])
     """
-    recordings = [audio.resample(clip, corpus.rate, rate) for clip in corpus.recordings()]
+    recordings, notes = corpus.cut(Preparation(rate, n_samples, "start", normalize=False))
+    for note in notes:
+        say_once(note)
     waveforms, made = copies_of(
         recordings, rate, n_samples=n_samples, speeds=speeds, semitones=semitones, n_jobs=n_jobs
     )

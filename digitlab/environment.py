@@ -238,6 +238,12 @@ def sha256(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
+@cache
+def say_once(text: str) -> None:
+    """Print a line, but not twice in one process."""
+    print(printable(text))
+
+
 def printable(text: object, encoding: str | None = None) -> str:
     r"""Return a text with backslashes in place of what cannot be printed.
 

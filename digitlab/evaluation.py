@@ -405,7 +405,9 @@ class Report:
     train_accuracy : float
         Share of the training clips recognised after the last epoch.
     seconds_features, seconds_training : float
-        Time taken. `features_cached` says whether the features were on disk already.
+        Time taken.
+    features_cached : bool
+        Whether the features were on disk already.
     y_true, y_pred : array of shape (n_test,)
         True and predicted labels.
     speakers : array of shape (n_test,)

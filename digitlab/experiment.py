@@ -241,8 +241,8 @@ def plan(
     """
     scale = _known("scale", scale or environment.scale_from_environment(), environment.SCALES)
     named = recipes.find(recipe)
-    recipe, every = named.at_scale(scale)
-    recipe = _changed(recipe, changes)
+    recipe, every = _changed(named, changes).at_scale(scale)
+    recipe = replace(recipe, **changes)
     framework = _known("framework", framework or recipe.framework, environment.FRAMEWORKS)
     if framework != "torch":
         recipe = replace(recipe, trainer="")
@@ -251,6 +251,7 @@ def plan(
     sharing = {"devices": devices, "nodes": nodes, "precision": precision}
     _refuse_sharing(recipe, framework, sharing)
     find_device = environment.torch_device if framework == "torch" else environment.keras_device
+    device = find_device(device)
     whole, used = _corpora(recipe, corpus, split, scale, every)
     split = recipe.split if split == "published" else split
     return Plan(
@@ -262,7 +263,7 @@ def plan(
         corpus=used,
         places=pd.Index(whole.table["path"]).get_indexer(used.table["path"]),
         folds=_folds(recipe, used, split, range(seed, seed + seeds)),
-        device=find_device(device),
+        device=device,
         sharing=sharing,
         checkpoint_folder=checkpoint_folder,
         log_folder=log_folder,

@@ -41,7 +41,7 @@ class Layout(NamedTuple):
     inside: str  # the folder in its folder that holds them; empty: they lie in it themselves
     template: str  # of a recording's path below that
     pattern: re.Pattern  # the same, to be matched
-    example: str
+    example: str  # of such a path
 
     @property
     def form(self) -> str:
@@ -49,7 +49,15 @@ class Layout(NamedTuple):
         return f"{self.template}, such as {self.example}"
 
     def glob(self, digit: int, word: str) -> str:
-        """Return the pattern of the paths of a digit's recordings; `word` is what it is called."""
+        """Return the pattern of the paths of a digit's recordings.
+
+        Parameters
+        ----------
+        digit : int
+            0 to 9.
+        word : str
+            What it is called, such as "seven".
+        """
         return self.template.format(digit=digit, word=word, speaker="*", take="*")
 
 

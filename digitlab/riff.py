@@ -257,12 +257,12 @@ class WavFormat:
 class Field(NamedTuple):
     """One row of the table that `describe` prints."""
 
-    offset: int
-    size: int
+    offset: int  # in bytes, from the start of the file
+    size: int  # in bytes
     raw: bytes  # the first bytes, 16 at most
-    name: str
-    value: object
-    meaning: str
+    name: str  # as the format's description calls it
+    value: object  # a number or a text
+    meaning: str  # in words
 
 
 def chunks(path: Name) -> list[Chunk]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from digitlab import recognisers
 from digitlab.models import keras as models
+from digitlab.preparation import Preparation
 from digitlab.training.keras import fit, predict
 
 LAYOUT = {"n_fft": 400, "win_length": 201, "hop_length": 57, "pad": 31}
@@ -150,8 +151,7 @@ def check_recogniser(given, folder):
     """Return how far a recogniser's outputs are from its own after it was kept in a file."""
     about = dict.fromkeys(recognisers.DESCRIBED, "") | {
         "framework": "keras",
-        "rate": 8000,
-        "clips": {"n_samples": 1600, "align": "center", "normalize": True},
+        "preparation": Preparation(rate=8000, n_samples=1600),
         "features": "samples",
         "builder": "raw_cnn",
         "model_settings": {},

@@ -280,7 +280,7 @@ def test_a_failed_move_keeps_the_old_file_and_leaves_nothing(path, monkeypatch):
 
     audio.write_wav(path, SAMPLES, 8000)
     monkeypatch.setattr("os.replace", fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="the disk is full"):
         audio.write_wav(path, np.zeros(100), 8000)
     np.testing.assert_array_equal(audio.read_wav(path)[0], SAMPLES)
     assert list(path.parent.iterdir()) == [path]

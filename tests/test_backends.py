@@ -57,8 +57,8 @@ def given(tmp_path_factory):
     layout = checks.LAYOUT
     references = {
         "scattering": scatter(clips[:, :2048].astype(float)),
-        "complex": features.spectrogram(clips, **layout),
-        "roots": features.spectrogram(clips, power=0.5, **layout),
+        "complex": features.spectrogram(clips, 8000, **layout),
+        "roots": features.spectrogram(clips, 8000, power=0.5, **layout),
         "log_mel": features.log_mel_spectrogram(clips, 8000, n_mels=20, **layout),
     }
     arrays = {name: np.moveaxis(x, 1, 3) if x.ndim == 4 else x for name, x in references.items()}

@@ -49,9 +49,12 @@ def test_waveforms_have_peak_1_and_lie_centred_in_zeros(folder):
     assert waveforms[0, 500:1500].any()
 
 
-def test_long_clips_keep_their_beginning(folder):
+def test_clips_that_are_too_long_are_cut_to_their_loudest_part_and_it_is_said(folder, capsys):
     corpus = corpora.load(folder)
-    assert np.array_equal(corpus.waveforms(900), corpus.waveforms(1000)[:, :900])
+    cut = corpus.waveforms(900, normalize=False)
+    assert "40 of 40 recordings are longer than the 0.11 s of a clip" in capsys.readouterr().out
+    for clip, whole in zip(cut, corpus.recordings(), strict=True):
+        assert np.correlate(whole, clip, "valid").max() == pytest.approx((clip**2).sum(), rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +63,6 @@ def test_long_clips_keep_their_beginning(folder):
         ("0_anna_0.wav", lambda path: path.write_bytes(b""), "empty"),
         ("4_ben_1.wav", lambda path: path.write_bytes(path.read_bytes()[:-500]), "4_ben_1"),
         ("4_ben_1.wav", lambda path: audio.write_wav(path, tone(1, 1, 1), 16000), "16000 Hz"),
-        ("4_ben_1.wav", lambda path: audio.write_wav(path, np.zeros((9, 2)), 8000), "2 channels"),
     ],
 )
 def test_bad_files_are_named_and_can_be_left_out(folder, name, spoil, words):

@@ -124,7 +124,7 @@ def undocumented(name, value, method=False):
     if not text:
         return f"{name}: no docstring"
     is_class = inspect.isclass(value)
-    if (TWIN.search(text) and "\n" not in text) or (is_class and issubclass(value, Exception)):
+    if TWIN.search(text) or (is_class and issubclass(value, Exception)):
         return ""
     parameters = inspect.signature(value).parameters
     handed_on = {name for name, one in parameters.items() if is_class and one.kind in HANDED_ON}
@@ -132,7 +132,10 @@ def undocumented(name, value, method=False):
     arguments = known - handed_on
     if is_class:
         doc = ClassDoc(value, config={"show_class_members": False})
-        explained = names(doc, "Parameters", "Attributes")
+        fields_with_comments = set(
+            re.findall(r"^    (\w+): .*  # ", inspect.getsource(value), re.M)
+        )
+        explained = names(doc, "Parameters", "Attributes") | fields_with_comments
         invented = names(doc, "Parameters") - known
     else:
         explained = names(FunctionDoc(value), "Parameters", "Other Parameters")

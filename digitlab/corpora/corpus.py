@@ -6,7 +6,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from digitlab import audio, riff
-from digitlab.environment import printable, sha256
+from digitlab.environment import printable, say_once, sha256
 from digitlab.layouts import NOISE, CorpusError, listed
 from digitlab.preparation import Preparation, Prepared, cut_to_fit, summarise
 
@@ -178,7 +178,7 @@ class Corpus:
         preparation = Preparation(rate or self.rate, n_samples, align, normalize)
         waveforms, notes = self.prepare(preparation)
         for note in notes:
-            _say_once(note)
+            say_once(note)
         return waveforms
 
     def prepare(self, preparation: Preparation) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -357,11 +357,6 @@ class Corpus:
                 byte=None,
                 remedy="Resample it (digitlab.audio.resample), or keep it in a folder of its own.",
             )
-
-
-@cache
-def _say_once(note: str) -> None:
-    print(printable(note))
 
 
 def _mono(samples: np.ndarray) -> np.ndarray:

@@ -73,7 +73,13 @@ class Source:
         ]
 
     def problem_of(self, names: Sequence[str]) -> str:
-        """Say which of the recordings are missing or do not belong; nothing if all is well."""
+        """Say which of the recordings are missing or do not belong; nothing if all is well.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Of the recordings that there are.
+        """
         expected = set(self.names or names)
         missing, extra = sorted(expected - set(names)), sorted(set(names) - expected)
         if not missing and not extra and len(names) == self.n_clips:

@@ -14,9 +14,9 @@ class Phoneme:
     Levels are in dB on Klatt's scale: 60 is a full voice, 0 is off.
     """
 
-    f1: float  # formants of a man, in Hz; NaN: those of the phoneme that follows
-    f2: float
-    f3: float
+    f1: float  # first formant of a man, in Hz; NaN: those of the phoneme that follows
+    f2: float  # the second
+    f3: float  # the third
     seconds: float  # duration
     voicing: float = 60  # level of the glottal source
     aspiration: float = 0  # level of the breath noise, which passes the whole vocal tract

@@ -59,8 +59,8 @@ class Speaker:
     shimmer: float  # standard deviation of their amplitudes, as a fraction
     sharpness: float  # gain of the frication noise, in dB
     level: float  # peak of the recording; full scale is 1
-    low_cut: float  # limits of the microphone's band, in Hz
-    high_cut: float
+    low_cut: float  # lower limit of the microphone's band, in Hz
+    high_cut: float  # its upper limit
     presence: float  # gain of the microphone above 2 kHz, in dB
     room: float  # reverberation, relative to the direct sound
     noise: float  # noise of the recording, in dB relative to its peak
