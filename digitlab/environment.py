@@ -240,7 +240,13 @@ def sha256(file: Path) -> str:
 
 @cache
 def say_once(text: str) -> None:
-    """Print a line, but not twice in one process."""
+    """Print a line, but not twice in one process.
+
+    Parameters
+    ----------
+    text : str
+        The line.
+    """
     print(printable(text))
 
 

@@ -52,9 +52,7 @@ class Plan:
     Attributes
     ----------
     recipe : Recipe
-        As it is at this scale, with the settings that were changed.
-    name : str
-        What the report calls it.
+        As it is at this scale, with the settings that were changed, and renamed if any was.
     framework, split, scale : str
         As run.
     corpus : Corpus
@@ -72,7 +70,6 @@ class Plan:
     """
 
     recipe: Recipe
-    name: str
     framework: str
     split: str
     scale: str
@@ -240,23 +237,16 @@ def plan(
     [(120, 120, 42), (120, 120, 43), (120, 120, 44)]
     """
     scale = _known("scale", scale or environment.scale_from_environment(), environment.SCALES)
-    named = recipes.find(recipe)
-    recipe, every = _changed(named, changes).at_scale(scale)
-    recipe = replace(recipe, **changes)
-    framework = _known("framework", framework or recipe.framework, environment.FRAMEWORKS)
-    if framework != "torch":
-        recipe = replace(recipe, trainer="")
+    recipe, every, framework = _settle(recipes.find(recipe), changes, scale, framework)
     if seeds < 1:
         raise ValueError(f"{seeds} seeds: at least one is needed")
     sharing = {"devices": devices, "nodes": nodes, "precision": precision}
     _refuse_sharing(recipe, framework, sharing)
-    find_device = environment.torch_device if framework == "torch" else environment.keras_device
-    device = find_device(device)
+    device = getattr(environment, f"{framework}_device")(device)
     whole, used = _corpora(recipe, corpus, split, scale, every)
     split = recipe.split if split == "published" else split
     return Plan(
         recipe=recipe,
-        name=_name(named, changes),
         framework=framework,
         split=split,
         scale=scale,
@@ -399,7 +389,7 @@ def score(plan: Plan, data: Data, fold: Fold, trained: Trained) -> evaluation.Re
     y_pred = _probabilities(trainer, trained.model, test_clips).argmax(axis=1)
     n_parameters, n_trainable = models.count_parameters(trained.model)
     shared = {
-        "recipe": plan.name,
+        "recipe": plan.recipe.name,
         "framework": plan.framework,
         "corpus": plan.corpus.name,
         "corpus_digest": plan.corpus.digest,
@@ -450,19 +440,20 @@ def _known(kind: str, name: str, names: tuple[str, ...]) -> str:
     return name
 
 
-def _changed(recipe: Recipe, changes: dict) -> Recipe:
-    if unknown := set(changes) - {field.name for field in fields(Recipe)}:
-        raise ValueError(
-            f"a recipe has no {', '.join(sorted(unknown))}; it has "
-            f"{', '.join(field.name for field in fields(Recipe))}"
-        )
-    return replace(recipe, **changes)
-
-
-def _name(recipe: Recipe, changes: dict) -> str:
-    """Return what a report calls a recipe: its own name only where nothing was changed."""
-    as_printed = recipe == recipes.RECIPES.get(recipe.name) and not changes
-    return recipe.name if as_printed else f"{recipe.name} (changed)"
+def _settle(
+    recipe: Recipe, changes: dict, scale: str, framework: str | None
+) -> tuple[Recipe, int, str]:
+    """Return the recipe as it is to be run, of how many takes it uses one, and the framework."""
+    names = [field.name for field in fields(Recipe)]
+    if unknown := sorted(set(changes) - set(names)):
+        raise ValueError(f"a recipe has no {', '.join(unknown)}; it has {', '.join(names)}")
+    if changes or recipe != recipes.RECIPES.get(recipe.name):
+        changes = changes | {"name": f"{recipe.name} (changed)"}
+    recipe, every = replace(recipe, **changes).at_scale(scale)
+    framework = _known("framework", framework or recipe.framework, environment.FRAMEWORKS)
+    if framework != "torch":
+        changes = changes | {"trainer": ""}
+    return replace(recipe, **changes), every, framework
 
 
 def _refuse_sharing(recipe: Recipe, framework: str, sharing: dict) -> None:
@@ -565,7 +556,14 @@ def _callbacks(plan: Plan, fold: Fold) -> list:
     if plan.checkpoint_folder:
         callbacks.append(Checkpoint(plan.checkpoint_folder))
     if plan.log_folder:
-        run = (plan.name, plan.framework, plan.corpus.name, plan.split, fold.left_out, fold.seed)
+        run = (
+            plan.recipe.name,
+            plan.framework,
+            plan.corpus.name,
+            plan.split,
+            fold.left_out,
+            fold.seed,
+        )
         name = "-".join(str(part) for part in run if part != "")
         callbacks.append(Logger(Path(plan.log_folder, name)))
     return callbacks

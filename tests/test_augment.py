@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from digitlab import audio, augment, corpora, splits
+from digitlab.preparation import Preparation
 
 RATE = 22050
 # The nine copies of a vowel that stops abruptly, as librosa 0.11 makes them: samples 1000, 2000,
@@ -347,7 +348,9 @@ def test_the_nine_copies_are_the_published_ones(vowel, tmp_path, monkeypatch):
 def test_copies_of_a_corpus_are_those_of_its_recordings_at_the_rate(words):
     few = words.select([3, 17])
     waveforms, table = augment.copies(few, rate=16000, n_samples=8000)
-    recordings = [audio.resample(clip, few.rate, 16000) for clip in few.recordings()]
+    preparation = Preparation(16000, 8000, "start", normalize=False)
+    recordings, _ = few.cut(preparation)
+    assert max(map(len, recordings)) <= 8000
     alone, told = augment.copies_of(recordings, 16000, n_samples=8000)
     assert np.array_equal(waveforms, alone)
     assert table[told.columns.tolist()].equals(told)
@@ -447,7 +450,7 @@ def test_other_settings_and_other_content_are_made_anew(words, counted):
     samples, rate = audio.read_wav(path)
     audio.write_wav(path, samples / 2, rate)
     augment.copies(words)
-    augment.copies(words, n_samples=4000)  # as made the last time, only fitted anew
+    augment.copies(words, n_samples=20000)  # as made the last time, only fitted anew
     assert len(counted.calls) == 4
 
 

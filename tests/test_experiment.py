@@ -166,7 +166,7 @@ def test_a_changed_recipe_leaves_the_book_s_own_as_it_is(corpus):
     assert report.history.epochs == own.history.epochs == 3
     assert report.recipe == own.recipe == "K2 (changed)"
     assert RECIPES["K2"].epochs == 50
-    assert experiment.plan(RECIPES["K2"], corpus=corpus, scale="laptop").name == "K2"
+    assert experiment.plan(RECIPES["K2"], corpus=corpus, scale="laptop").recipe.name == "K2"
 
 
 # --- any rate, any length, any level ------------------------------------------------------------
