@@ -587,7 +587,7 @@ COLUMNS = (*KEPT, *DERIVED)
 def pool(parts: Sequence[Report]) -> Report:
     """Pool runs of one system, over seeds or folds, into one report with all their predictions.
 
-    A clip tested in several runs counts once in the intervals. Taught in chapter 7.
+    A clip tested in several runs counts once in the intervals.
 
     Parameters
     ----------

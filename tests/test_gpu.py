@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from digitlab import corpora, recipes
+from digitlab import corpora, experiment, recipes
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
@@ -13,20 +13,19 @@ NAMES = list(recipes.RECIPES)
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_recipe_runs_on_a_gpu(name, tmp_path):
-    report = recipes.run(
+    report = experiment.run(
         name,
         framework="torch",
         corpus="voices",
         scale="smoke",
+        split="official",
         device="cuda",
         checkpoint_folder=tmp_path / "kept",
-        model_file=tmp_path / "model.npz",
     )
     assert report.device.startswith("cuda")
     voices = corpora.load("voices")
-    probabilities = report.recogniser.probabilities(
-        voices.select(range(3)).waveforms(rate=report.recogniser.rate, **report.recogniser.clips)
-    )
+    waveforms, _ = voices.select(range(3)).prepare(report.recogniser.preparation)
+    probabilities = report.recogniser.probabilities(waveforms)
     assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-4)
 
 
@@ -34,7 +33,7 @@ def test_every_recipe_runs_on_a_gpu(name, tmp_path):
 def test_a_training_on_a_gpu_resumes(name, tmp_path):
     settings = {"corpus": "voices", "scale": "smoke", "device": "cuda"}
     first, again = (
-        recipes.run(name, framework="torch", checkpoint_folder=tmp_path, **settings)
+        experiment.run(name, framework="torch", checkpoint_folder=tmp_path, **settings)
         for _ in range(2)
     )
     assert again.history == first.history

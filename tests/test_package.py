@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from numpydoc.docscrape import ClassDoc, FunctionDoc
 
 import digitlab
@@ -163,3 +164,15 @@ def test_docstrings_of_twins_point_to_something_that_is_there(framework):
         for place in TWIN.findall(inspect.getdoc(value) or ""):
             module, _, sibling = place.rpartition(".")
             assert hasattr(load(module), sibling), f"{key} points to {place}"
+
+
+TAUGHT = re.compile(r"[Tt]aught in chapters? (\d+)(?:(?:, (\d+))? and (\d+))?")
+
+
+@pytest.mark.parametrize("name", FACES)
+def test_what_is_taught_in_a_chapter_is_named_there(name):
+    for key, value in exported(load(name)):
+        for match in TAUGHT.finditer(inspect.getdoc(value) or ""):
+            for number in filter(None, match.groups()):
+                [chapter] = ROOT.glob(f"book/{int(number):02}_*.ipynb")
+                assert re.search(rf"\b{key}\b", chapter.read_text("utf-8")), f"{key}: {number}"

@@ -30,7 +30,7 @@ class Corpus:
     """Recordings of spoken words and what is known of them.
 
     What reads recordings raises a CorpusError that names every file that cannot be used;
-    :meth:`readable` leaves those out. Taught in chapter 6.
+    :meth:`readable` leaves those out.
 
     Attributes
     ----------
