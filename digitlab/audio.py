@@ -95,12 +95,12 @@ def as_sound(samples: ArrayLike) -> NDArray[np.float32]:
     return _as_float32(_sound(samples))
 
 
-def _as_float32(samples):
+def _as_float32(samples: ArrayLike) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):  # what is too large becomes infinite
         return np.asarray(samples, dtype=np.float32)
 
 
-def _scaled(samples):
+def _scaled(samples: ArrayLike) -> NDArray[np.floating]:
     """Scale integers as `to_float` does; floats keep their type."""
     try:
         samples = np.asarray(samples)
@@ -119,7 +119,7 @@ def _scaled(samples):
     )
 
 
-def _sound(samples):
+def _sound(samples: ArrayLike) -> NDArray[np.floating]:
     """Refuse what `as_sound` refuses; floats keep their type."""
     samples = _scaled(samples)
     shape = samples.shape
@@ -136,7 +136,7 @@ def _sound(samples):
     return samples
 
 
-def _peak(sound):
+def _peak(sound: ArrayLike) -> np.float32:
     """Return the largest magnitude; refuse a sound that has none."""
     peak = np.abs(_as_float32(sound)).max()
     if not np.isfinite(peak):
@@ -280,7 +280,7 @@ def write_wav(path: riff.Name, samples: ArrayLike, rate: int) -> None:
 
 def _wav_bytes(name, samples, rate):
     """Encode as a 16-bit WAV file in memory; `name` is what an error message calls the sound."""
-    if not isinstance(rate, Integral) or not 0 < rate <= riff.MAX_RATE:
+    if not isinstance(rate, Integral) or not 0 < int(rate) <= riff.MAX_RATE:
         raise ValueError(
             f"{name}: a rate of {rate!r} Hz cannot be written; "
             f"give a whole number from 1 to {riff.MAX_RATE:,}, such as 8000"

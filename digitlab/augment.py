@@ -224,7 +224,7 @@ def time_shift(samples: np.ndarray, n_samples: int) -> np.ndarray:
 
 
 def vary(
-    clips: Sequence[np.ndarray],
+    clips: Sequence[np.ndarray] | np.ndarray,
     rate: int,
     rng: np.random.Generator | int,
     *,

@@ -223,7 +223,7 @@ def _part_of(file: Path, mode: str) -> Iterator[tuple[Path, IO]]:
 
 
 def _why(error: OSError) -> str:
-    return WHY.get(error.errno) or error.strerror or str(error)
+    return WHY.get(error.errno or 0) or error.strerror or str(error)
 
 
 def sha256(file: Path) -> str:

@@ -7,7 +7,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -155,7 +155,8 @@ def clip_interval(values: ArrayLike) -> tuple[float, float]:
     batch = max(1, MOST_DRAWN_AT_ONCE // len(values))
     rng = np.random.default_rng(0)
     drawn = stats.bootstrap((values,), np.mean, method="percentile", batch=batch, rng=rng)
-    return tuple(float(bound) for bound in drawn.confidence_interval)
+    low, high = drawn.confidence_interval
+    return float(low), float(high)
 
 
 class Comparison(NamedTuple):
@@ -364,8 +365,8 @@ def flows(matrix: ArrayLike, classes: Sequence[str], *, threshold: float = 0.001
     clips = counts[true, predicted].astype(int)
     table = pd.DataFrame(
         {
-            "true": [classes[i] for i in true],
-            "predicted": [classes[i] for i in predicted],
+            "true": [classes[i] for i in true.tolist()],
+            "predicted": [classes[i] for i in predicted.tolist()],
             "clips": clips,
             "share": clips / counts.sum(axis=1)[true],
             "shown": clips / counts.sum() >= threshold,
@@ -597,7 +598,7 @@ def pool(parts: Sequence[Report]) -> Report:
     first = parts[0]
     if len(parts) == 1:
         return first
-    joined = {
+    joined: dict[str, Any] = {
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in ("y_true", "y_pred", "speakers", "rows")
     }

@@ -19,7 +19,7 @@ from digitlab import augment, corpora, environment, evaluation, features, recipe
 from digitlab.corpora import Corpus
 from digitlab.recipes import Recipe
 from digitlab.recognisers import Recogniser
-from digitlab.training.callbacks import Checkpoint, Logger
+from digitlab.training.callbacks import Callback, Checkpoint, Logger
 
 ALONE = {"devices": 1, "nodes": 1, "precision": "32-true"}
 MOST_IN_MEMORY = 2**30  # bytes: where Lightning trains, larger sets are read as they are needed
@@ -302,7 +302,7 @@ def prepare(plan: Plan) -> Data:
     recipe, corpus = plan.recipe, plan.corpus
     preparation = recipe.preparation
     n_bytes = len(corpus) * preparation.n_samples * np.float32().nbytes
-    if recipe.trainer and n_bytes > MOST_IN_MEMORY:
+    if recipe.trainer and not recipe.copies and n_bytes > MOST_IN_MEMORY:
         return Data(None, None, None, 0.0, False, ())
     recordings = None
     if recipe.copies:
@@ -312,8 +312,8 @@ def prepare(plan: Plan) -> Data:
         waveforms, notes = corpus.prepare(preparation)
     device = plan.device if plan.framework == "torch" else None
     x, seconds, cached = features.timed(recipe.features, waveforms, preparation.rate, device)
-    waveforms = waveforms if recipe.vary else None  # they may take gigabytes
-    return Data(x, waveforms, recordings, seconds, cached, notes)
+    kept = waveforms if recipe.vary else None  # they may take gigabytes
+    return Data(x, kept, recordings, seconds, cached, notes)
 
 
 def train(plan: Plan, data: Data, fold: Fold) -> Trained:
@@ -388,7 +388,7 @@ def score(plan: Plan, data: Data, fold: Fold, trained: Trained) -> evaluation.Re
     test_clips = _clips(plan, data, fold.test, trained.scaler)
     y_pred = _probabilities(trainer, trained.model, test_clips).argmax(axis=1)
     n_parameters, n_trainable = models.count_parameters(trained.model)
-    shared = {
+    shared: dict[str, Any] = {
         "recipe": plan.recipe.name,
         "framework": plan.framework,
         "corpus": plan.corpus.name,
@@ -506,7 +506,7 @@ def _folds(recipe: Recipe, corpus: Corpus, split: str, seeds: range) -> tuple[Fo
 
 def _training_clips(plan: Plan, data: Data, fold: Fold) -> tuple[Any, float, tuple[str, ...]]:
     """Return the clips to train on, how long their copies took, and what to say of these."""
-    if not plan.recipe.copies:
+    if data.recordings is None:
         return _clips(plan, data, fold.train, None), 0.0, ()
     start = time.perf_counter()
     rate, n_samples = plan.recipe.preparation.rate, plan.recipe.preparation.n_samples
@@ -551,8 +551,8 @@ def _accuracy(trainer, model, clips) -> float:
     return float(np.mean(_probabilities(trainer, model, clips).argmax(axis=1) == y))
 
 
-def _callbacks(plan: Plan, fold: Fold) -> list:
-    callbacks = [plan.recipe.early_stopping] if plan.recipe.early_stopping else []
+def _callbacks(plan: Plan, fold: Fold) -> list[Callback]:
+    callbacks: list[Callback] = [plan.recipe.early_stopping] if plan.recipe.early_stopping else []
     if plan.checkpoint_folder:
         callbacks.append(Checkpoint(plan.checkpoint_folder))
     if plan.log_folder:
@@ -570,7 +570,7 @@ def _callbacks(plan: Plan, fold: Fold) -> list:
 
 
 def _variation(plan: Plan, data: Data, fold: Fold) -> Callable | None:
-    if not plan.recipe.vary:
+    if data.waveforms is None:
         return None
     return partial(_varied, plan.recipe, data.waveforms[fold.train])
 

@@ -7,6 +7,7 @@ that length; what was changed is said. Chapter 6 looks at the faults of real rec
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from scipy.signal import butter, sosfilt
@@ -50,7 +51,7 @@ class Preparation:
 
     rate: int
     n_samples: int
-    align: str = "center"
+    align: Literal["center", "start"] = "center"
     normalize: bool = True
     background: bool = False
 

@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from digitlab.preparation import Preparation
 from digitlab.training.callbacks import EarlyStopping
@@ -160,8 +161,8 @@ AT_16_KHZ = Preparation(
     rate=16000, n_samples=16000, align="start", normalize=False, background=True
 )
 SHIFTED = {"shift": (-0.1, 0.1)}  # seconds
-A_TENTH_EACH = {"test_size": 0.1, "set_aside": 1 / 9}  # for the test, and as many for validation
-WORDS = {
+A_TENTH_EACH: dict[str, Any] = {"test_size": 0.1, "set_aside": 1 / 9}  # for test and validation
+WORDS: dict[str, Any] = {
     "corpus": "speech_commands",
     "split": "random",
     "preparation": AT_16_KHZ,

@@ -478,7 +478,7 @@ def describe(path: Name) -> str:
     >>> print(table.splitlines()[8])
         24      4  40 1f 00 00    rate             8000        frames a second, in Hz
     """
-    lines = [("byte", "size", "in hex", "field", "value", "meaning")]
+    lines: list[tuple[object, ...]] = [("byte", "size", "in hex", "field", "value", "meaning")]
     for row in fields(path):
         dots = " …" if row.size > 4 else ""
         first_bytes = row.raw[:4].hex(" ") + dots
@@ -516,7 +516,8 @@ def _walk(path, file):
     """List the chunks of an open file."""
     _check_first_bytes(path, file.read(64))
     file_size = _size(file)
-    found, data_size, position = [], UNKNOWN_SIZE, 12
+    data_size, position = UNKNOWN_SIZE, 12
+    found: list[Chunk] = []
     while position < file_size:
         header = _bytes(file, position, 8)
         if not re.fullmatch(rb"[ -~]{4}.{4}", header, re.DOTALL):
@@ -595,7 +596,8 @@ def _format(path, file, fmt, data):
         problem = f"the fmt chunk holds {len(content)} bytes where it needs {needed}"
         raise WavError(path, problem, fmt.start, EXPORT_AGAIN)
     extension = struct.unpack_from("<HIH", content, 18) if needed == 40 else (None,) * 3
-    return WavFormat(*struct.unpack_from("<HHIIHH", content), *extension, data.start, data.size)
+    values = (*struct.unpack_from("<HHIIHH", content), *extension, data.start, data.size)
+    return WavFormat(*values)
 
 
 def _check_format(path, wav, start):

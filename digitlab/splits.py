@@ -169,7 +169,8 @@ def three_way(
     table = corpus.table
     side = _official_sides(table) if kind == "official" else ()
     if "validation" in side:
-        folds = [tuple(np.flatnonzero(side == name) for name in SETS)]
+        training, validation, testing = (np.flatnonzero(side == name) for name in SETS)
+        folds = [(training, validation, testing)]
     else:
         by_speaker = kind in BY_SPEAKER
         whole = table["speaker"].nunique() if by_speaker else len(table)

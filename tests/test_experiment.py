@@ -373,6 +373,13 @@ def test_lightning_trains_a_recipe(people, monkeypatch, tmp_path):
     assert again.history.loss == report.history.loss
 
 
+def test_copies_are_made_in_memory_however_large_the_corpus_is(people, monkeypatch):
+    pytest.importorskip("lightning")
+    monkeypatch.setattr(experiment, "MOST_IN_MEMORY", 0)
+    settings = BY_LIGHTNING | {"copies": True, "epochs": 1, "early_stopping": None}
+    assert experiment.run(**settings, corpus=people).n_train == 9 * 72
+
+
 def test_its_twin_goes_through_the_same_cycle_epoch_by_epoch(people):
     pytest.importorskip("keras")
     report = experiment.run(**BY_LIGHTNING, corpus=people, framework="keras")

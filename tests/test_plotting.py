@@ -299,6 +299,12 @@ def test_odd_matrices_are_drawn_too(matrix, classes, threshold):
     assert sum(map(is_flow, ax.patches)) == (0 if threshold else np.count_nonzero(matrix))
 
 
+def test_flows_are_drawn_into_a_part_of_a_figure_too():
+    left, _ = plt.figure().subfigures(1, 2)
+    ax = plotting.alluvial([[5, 1], [0, 4]], ("yes", "no"), ax=left.subplots())
+    assert names_of(ax) == ["yes", "no"]
+
+
 def test_what_is_no_confusion_matrix_is_not_drawn():
     with pytest.raises(ValueError, match="2 different names for the 3 classes"):
         plotting.alluvial(np.eye(3, dtype=int), ("yes", "no"))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -135,7 +135,7 @@ class Corpus:
         self,
         n_samples: int = 8192,
         *,
-        align: str = "center",
+        align: Literal["center", "start"] = "center",
         normalize: bool = True,
         rate: int | None = None,
     ) -> np.ndarray:

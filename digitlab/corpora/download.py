@@ -136,7 +136,8 @@ def reason(error: BaseException) -> str:
 
 def _causes(error: BaseException) -> list[BaseException]:
     """List an error and all that it wraps, in whichever way."""
-    causes, waiting = [], [error]
+    causes: list[BaseException] = []
+    waiting: list[object] = [error]
     while waiting:
         one = waiting.pop()
         if isinstance(one, BaseException) and one not in causes:

@@ -18,7 +18,7 @@ from digitlab.layouts import LAYOUTS, CorpusError, sounds_in
 def load(
     name: str | os.PathLike,
     *,
-    fallback: str | os.PathLike | Sequence[str] = (),
+    fallback: str | os.PathLike | Sequence[str | os.PathLike] = (),
     at_least: int = 1,
     strict: bool = True,
 ) -> Corpus:
@@ -79,7 +79,7 @@ def load(
             raise
         source = SOURCES[name]
         built_in = "voices" if source.layout == "fsdd" else f"voices-{source.layout}"
-        others = fallback if isinstance(fallback, list | tuple) else [fallback]
+        others = [fallback] if isinstance(fallback, str | os.PathLike) else fallback
         first, *others = [built_in if other == "voices" else other for other in others]
         corpus = load(first, fallback=others)
         print(printable(f"{source.title} could not be had: {error}"))
@@ -161,13 +161,14 @@ def example(name: str, digit: int) -> tuple[np.ndarray, int, str]:
     >>> rate
     48000
     """
-    source, folder = SOURCES[name], find(name)
+    source = SOURCES[name]
     layout = LAYOUTS[source.layout]
     files = layout.glob(digit, voices.DIGIT_WORDS[digit])
-    for path in sorted(folder.glob(files)) if folder else ():
-        if match := layout.pattern.fullmatch(path.relative_to(folder).as_posix()):
-            samples, rate = audio.read_wav(path, mono=True)
-            return samples, rate, f"speaker {match['speaker']}; {source.title} ({source.licence})"
+    if folder := find(name):
+        for path in sorted(folder.glob(files)):
+            if match := layout.pattern.fullmatch(path.relative_to(folder).as_posix()):
+                who = f"speaker {match['speaker']}; {source.title} ({source.licence})"
+                return *audio.read_wav(path, mono=True), who
     samples = voices.say(digit, rate=source.rate)
     return samples, source.rate, f"{voices.NAMES[0]}; built-in voices (synthesised)"
 

@@ -1,5 +1,7 @@
 """Features that are spectrograms, the means of spectrograms, or the samples themselves."""
 
+from typing import Any
+
 import librosa
 import numpy as np
 from scipy.signal import get_window
@@ -403,7 +405,7 @@ def mfcc_means(
 
 def _lengths(
     rate: float, n_fft: int | None, win_length: int | None, hop_length: int | None
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """Return the lengths of a spectrogram in samples: those given, else those of the rate."""
     win_length = n_samples_of(WINDOW_S, rate) if win_length is None else win_length
     hop_length = n_samples_of(HOP_S, rate) if hop_length is None else hop_length

@@ -38,8 +38,8 @@ def learning_curve(history: "History", *, ax: Axes | None = None) -> Axes:
     for axes, what, colour, style in ((ax, "loss", ACCENT, "-"), (right, "accuracy", SECOND, "--")):
         for name, marker in ((what, ""), (f"validation_{what}", "o")):
             if values := getattr(history, name):
-                look = {"color": colour, "marker": marker, "markersize": 4}
-                lines += axes.plot(epochs, values, style, label=name.replace("_", " "), **look)
+                lines += axes.plot(epochs, values, style, color=colour, marker=marker, markersize=4)
+                lines[-1].set_label(name.replace("_", " "))
     ax.set(xlabel="epoch", ylabel="loss: mean of −log p", ylim=(0, None), xlim=(0, len(epochs) + 1))
     lowest = min(0.8, *history.accuracy, *history.validation_accuracy)
     right.set(ylabel="accuracy", ylim=(lowest, 1.005))
@@ -66,7 +66,7 @@ def learning_rates(found: "LearningRates", *, ax: Axes | None = None) -> Axes:
     ax.plot(found.rates, found.losses, "-", color=ACCENT)
     dot = found.suggestion, np.interp(found.suggestion, found.rates, found.losses)
     ax.plot(*dot, "o", color=SECOND)
-    look = {"xytext": (-8, -8), "textcoords": "offset points", "ha": "right", "va": "top"}
-    ax.annotate(f"falls most steeply at {found.suggestion:.1g}", dot, **look)
+    text = f"falls most steeply at {found.suggestion:.1g}"
+    ax.annotate(text, dot, (-8, -8), textcoords="offset points", ha="right", va="top")
     ax.set(xscale="log", xlabel="learning rate", ylabel="loss: mean of −log p")
     return ax

@@ -101,9 +101,9 @@ def _draw_names(ax: Axes, names: Sequence[str], counts: np.ndarray) -> np.ndarra
     Each class gets at least the height of its name, however few clips it has.
     """
     headings = ax.set_xticks([0, 1], ["predicted", "true  correct/all"], fontweight="bold")
-    for heading, side in zip(headings, ("right", "left"), strict=True):
-        heading.label2.set_horizontalalignment(side)
-    ax.figure.draw_without_rendering()  # only now do the axes have their size
+    headings[0].label2.set_horizontalalignment("right")
+    headings[1].label2.set_horizontalalignment("left")
+    ax.figure.figure.draw_without_rendering()  # only now do the axes have their size
     height = 72 * ax.bbox.height / ax.figure.dpi
     size = min(1.15 * plt.rcParams["font.size"], 0.55 * height / len(names))
     level, middle, depth = _stacked(counts, 1.3 * size / height)
@@ -145,9 +145,8 @@ def _draw_flows(
     colours = [CLASS_COLOURS[i % len(CLASS_COLOURS)] for i in range(len(names))]
     predicted_top = level - np.triu(counts, 1).sum(axis=0)
     true_top = level - np.tril(counts, -1).sum(axis=1)
-    bars = {"width": 0.025, "color": colours, "zorder": 3}
-    ax.bar(-0.0125, counts.sum(axis=0), bottom=predicted_top, **bars)
-    ax.bar(1.0125, counts.sum(axis=1), bottom=true_top, **bars)
+    ax.bar(-0.0125, counts.sum(axis=0), 0.025, predicted_top, color=colours, zorder=3)
+    ax.bar(1.0125, counts.sum(axis=1), 0.025, true_top, color=colours, zorder=3)
     left = predicted_top + counts.cumsum(axis=0) - counts
     right = true_top[:, None] + counts.cumsum(axis=1) - counts
     for flow in drawn.itertuples():  # wide ones first, so that narrow ones lie on top
@@ -187,7 +186,7 @@ def _order(flows: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
 
 def _improved(strength: np.ndarray, order: np.ndarray) -> tuple[float, np.ndarray]:
     """Move each class to where flows cross least, again and again until no move helps."""
-    least, before = _crossings(strength[np.ix_(order, order)]), np.inf
+    least, before = float(_crossings(strength[np.ix_(order, order)])), np.inf
     while least < before:
         before = least
         for moved in range(len(order)):

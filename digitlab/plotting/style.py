@@ -38,7 +38,7 @@ def use_style() -> None:
     --------
     >>> use_style()
     """
-    plt.rcParams.update(STYLE)
+    plt.style.use(STYLE)
     plt.rcParams["axes.prop_cycle"] = plt.cycler(
         color=[ACCENT, SECOND, INK, GREY], linestyle=["-", "--", ":", "-."]
     )

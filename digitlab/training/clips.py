@@ -8,8 +8,10 @@ from digitlab.environment import require
 from digitlab.preparation import Preparation
 from digitlab.training.common import as_clips
 
-torch = require("torch", extra="torch")
-Dataset, TensorDataset = torch.utils.data.Dataset, torch.utils.data.TensorDataset
+require("torch", extra="torch")
+
+import torch  # noqa: E402
+from torch.utils.data import Dataset, TensorDataset  # noqa: E402
 
 
 class Clips(Dataset):

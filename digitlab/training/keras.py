@@ -23,7 +23,9 @@ from digitlab.training.common import (
 )
 from digitlab.training.history import History
 
-keras = require("keras", extra="keras")
+require("keras", extra="keras")
+
+import keras  # noqa: E402
 
 
 def fit(

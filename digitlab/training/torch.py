@@ -24,7 +24,9 @@ from digitlab.training.common import (
 )
 from digitlab.training.history import History
 
-torch = require("torch", extra="torch")
+require("torch", extra="torch")
+
+import torch  # noqa: E402
 
 SMALL_BATCH = 2**20  # numbers
 

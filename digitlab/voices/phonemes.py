@@ -27,8 +27,8 @@ class Phoneme:
     damping: float = 1  # bandwidths of the formants, relative to those of a vowel
 
 
-def _voiceless(*formants_and_seconds, **others):
-    return Phoneme(*formants_and_seconds, voicing=0, damping=2, **others)
+def _voiceless(f1: float, f2: float, f3: float, seconds: float, **others: float) -> Phoneme:
+    return Phoneme(f1, f2, f3, seconds, voicing=0, damping=2, **others)
 
 
 # Formants of a man, from three sources: Klatt (1980), tables II (vowels) and III (consonants);
@@ -201,6 +201,7 @@ def check_whole(name: str, value: object, low: int, high: int | None = None) -> 
     low, high : int
         The limits, inclusive; no upper limit by default.
     """
-    if not isinstance(value, Integral) or value < low or (high is not None and value > high):
+    highest = np.inf if high is None else high
+    if not isinstance(value, Integral) or not low <= int(value) <= highest:
         limits = f"from {low} up" if high is None else f"from {low} to {high}"
         raise ValueError(f"{name} must be a whole number {limits}, not {value!r}")

@@ -11,7 +11,7 @@ from numbers import Real
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import convolve1d
 from scipy.signal import butter, lfilter, oaconvolve, sosfilt
 
@@ -220,7 +220,7 @@ def vocal_tract(tracks: Mapping[str, np.ndarray], speaker: Speaker) -> np.ndarra
     if len(shapes) > 1 or len(shapes.pop()) != 1:
         raise ValueError(f"tracks must hold {', '.join(needed)}, each of the shape (n_frames,)")
     damping = tracks["damping"] * speaker.damping
-    formants = [tracks["f1"], tracks["f2"], tracks["f3"], *speaker.upper_formants]
+    formants: list[ArrayLike] = [tracks["f1"], tracks["f2"], tracks["f3"], *speaker.upper_formants]
     widths = [60, 90, 130, 200, 250, 350, 450, 550]  # Hz
     cascade = [resonator(f, w * damping) for f, w in zip(formants, widths, strict=True)]
     nose, above = _nasal_sections(tracks["nasality"]), _higher_pole_correction(len(damping))
@@ -458,7 +458,7 @@ def record(
     return sound + distance * _amplitude(speaker.noise) * np.abs(sound).max() * noise / noise.std()
 
 
-def _place(sound, n_samples, rng):
+def _place(sound: np.ndarray, n_samples: int, rng: Generator) -> np.ndarray:
     """Pad a sound with zeros at both ends, or cut its end."""
     sound = sound[:n_samples]
     spare = n_samples - len(sound)
@@ -466,7 +466,7 @@ def _place(sound, n_samples, rng):
     return np.pad(sound, (before, spare - before))
 
 
-def _add_echo(sound, amplitude, rng):
+def _add_echo(sound: np.ndarray, amplitude: float, rng: Generator) -> np.ndarray:
     time = np.arange(int(0.125 * RENDER_RATE)) / RENDER_RATE
     echo = rng.standard_normal(len(time)) * np.exp(-time / 0.025)
     echo *= amplitude / np.linalg.norm(echo)
@@ -474,7 +474,7 @@ def _add_echo(sound, amplitude, rng):
     return oaconvolve(sound, echo)
 
 
-def _add_microphone(sound, speaker):
+def _add_microphone(sound: np.ndarray, speaker: Speaker) -> np.ndarray:
     band = butter(2, [speaker.low_cut, speaker.high_cut], "bandpass", fs=RENDER_RATE, output="sos")
     bright = butter(1, 2000, "highpass", fs=RENDER_RATE, output="sos")
     recorded = sosfilt(band, sound)
@@ -553,7 +553,7 @@ def _amplitude(level):
     return 10 ** (level / 20)
 
 
-def _hertz(name, values, low, high):
+def _hertz(name: str, values: ArrayLike, low: float, high: float) -> NDArray[np.float64]:
     values = np.asarray(values)
     is_real = values.dtype.kind in "iuf" and values.size
     if not is_real or not np.all((low <= values) & (values <= high)):
@@ -561,7 +561,7 @@ def _hertz(name, values, low, high):
     return values.astype(float)
 
 
-def _as_samples(samples):
+def _as_samples(samples: ArrayLike) -> NDArray[np.float64]:
     """Return samples as float64; refuse integers, whose full scale is not 1, and channels."""
     samples = np.asarray(samples)
     if samples.dtype.kind != "f" or samples.ndim != 1 or not samples.size:
@@ -575,5 +575,5 @@ def _as_samples(samples):
 
 
 def _check_seconds(seconds):
-    if not (isinstance(seconds, Real) and 1 / FRAMES_PER_SECOND <= seconds < np.inf):
+    if not (isinstance(seconds, Real) and 1 / FRAMES_PER_SECOND <= float(seconds) < np.inf):
         raise ValueError(f"seconds must be a number from 0.005 up, not {seconds!r}")

@@ -59,7 +59,7 @@ def _draw_aliasing(tone: float, rate: int) -> Frame:
     return Frame(figure, alt, sound)
 
 
-def _alias(frequency: np.ndarray, rate: int) -> np.ndarray:
+def _alias(frequency: float | np.ndarray, rate: int) -> float | np.ndarray:
     """Return the nearest frequency to 0 with the same samples; a negative one is upside down."""
     return frequency - rate * np.round(frequency / rate)
 

@@ -28,7 +28,7 @@ def in_batches(
 
 @lru_cache(maxsize=4)
 def _plan(n_samples: int, J: int, Q: int, dtype: np.dtype) -> Plan:
-    dtypes = {"i": np.int64, "f": dtype, "c": np.result_type(dtype, np.complex64)}
+    dtypes = {"i": np.dtype(np.int64), "f": dtype, "c": np.result_type(dtype, np.complex64)}
     return plan(n_samples, J, Q).of(lambda array: array.astype(dtypes[array.dtype.kind]))
 
 

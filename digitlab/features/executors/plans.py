@@ -81,7 +81,9 @@ def plan(n_samples: int, J: int, Q: int) -> Plan:
     padding = filters.padding(n_samples, J)
     n_padded = n_samples + sum(padding)
     averages = _averages(n_samples, J)
-    levels, ours, parents = [], [()], []
+    levels: list[Level] = []
+    ours: list[tuple[int, ...]] = [()]
+    parents: list[int] = []
     for resolution in sorted({wavelet.resolution for wavelet in first + second}):
         length = n_padded >> min(resolution, J)  # no fewer samples than frames
         here = [n for n, wavelet in enumerate(first) if wavelet.resolution == resolution]
@@ -134,7 +136,7 @@ def run(clips, plan: Plan, lib: ModuleType):
     """
     padded = lib.mirror(clips, *plan.padding)  # signals are (n_paths, n_clips, length)
     spectrum = lib.rfft(padded)
-    paths, parents = [lib.average(padded, plan.average)], []
+    paths, parents = [lib.average(padded, plan.average)], list[Any]()
     for level in plan.levels:
         if level.second:
             above = lib.lowest(parents, level.length // 2 + 1)

@@ -4,7 +4,6 @@
 import sys
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from types import ModuleType
 
 import numpy as np
 import torch
@@ -52,12 +51,11 @@ def in_batches(
 
 def _fetching(coefficients: torch.Tensor, reduce: Callable | None) -> Callable[[], np.ndarray]:
     """Begin to copy a result to the host; return the function that waits for it."""
-    library: ModuleType = torch
+    reduce = reduce or (lambda whole, library: whole)
     if coefficients.device.type == "cpu":
-        coefficients, library = coefficients.numpy(), np
-    result = coefficients if reduce is None else reduce(coefficients, library)
-    if library is np:
-        return lambda: result
+        here = reduce(coefficients.numpy(), np)
+        return lambda: here
+    result = reduce(coefficients, torch)
     if result.device.type != "cuda":
         return lambda: result.cpu().numpy()
     on_host = result.to("cpu", non_blocking=True)

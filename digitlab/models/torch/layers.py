@@ -71,6 +71,8 @@ class Spectrogram(torch.nn.Module):
     torch.Size([2, 2, 257, 101])
     """
 
+    window: torch.Tensor
+
     def __init__(
         self,
         power: float | None = None,
@@ -133,6 +135,8 @@ class LogMel(torch.nn.Module):
     >>> LogMel()(Spectrogram(power=2)(torch.zeros(2, 16000))).shape
     torch.Size([2, 1, 64, 101])
     """
+
+    filters: torch.Tensor
 
     def __init__(self, rate: int = 16000, n_mels: int = 64, n_fft: int = 512):
         super().__init__()
@@ -205,12 +209,13 @@ class LSTM(torch.nn.LSTM):
 
     def __init__(self, n_features: int, n_units: int):
         super().__init__(n_features, n_units, batch_first=True)
-        torch.nn.init.xavier_uniform_(self.weight_ih_l0)
-        torch.nn.init.orthogonal_(self.weight_hh_l0)
+        kernel, recurrent, bias, bias_hh = self.all_weights[0]
+        torch.nn.init.xavier_uniform_(kernel)
+        torch.nn.init.orthogonal_(recurrent)
         with torch.no_grad():
-            self.bias_ih_l0.zero_()
-            self.bias_ih_l0[n_units : 2 * n_units] = 1  # the forget gate's
-            self.bias_hh_l0.zero_().requires_grad_(False)
+            bias.zero_()
+            bias[n_units : 2 * n_units] = 1  # the forget gate's
+            bias_hh.zero_().requires_grad_(False)
 
     def forward(self, steps: torch.Tensor | rnn.PackedSequence, states: tuple | None = None):
         """Run over the steps, from these hidden and cell states or from zeros."""

@@ -12,7 +12,7 @@ from digitlab.models.torch.layers import LSTM, LogMel, SkipZeros, Spectrogram
 from digitlab.models.torch.weights import count_parameters  # noqa: F401 (for the examples)
 
 
-def logistic_regression(n_features: int, n_classes: int, *, seed: int = 0) -> torch.nn.Module:
+def logistic_regression(n_features: int, n_classes: int, *, seed: int = 0) -> torch.nn.Sequential:
     """Build multinomial logistic regression: one linear layer and a log-softmax.
 
     Taught in chapter 9.
@@ -179,7 +179,7 @@ def raw_cnn(n_samples: int, n_channels: int, n_classes: int, *, seed: int = 0) -
     >>> count_parameters(raw_cnn(8192, 1, 10))
     (132778, 132202)
     """
-    layers = [_ChannelsFirst()]
+    layers: list[torch.nn.Module] = [_ChannelsFirst()]
     with _seeded(seed):
         for n_filters, width, stride in common.CONVOLUTIONS:
             convolution = _convolution(n_channels, n_filters, width, stride=stride)
@@ -272,7 +272,7 @@ def mel_cnn(n_frames: int, n_mels: int, n_classes: int, *, seed: int = 0) -> tor
     (28762, 28538)
     """
     common.refuse_pictures(n_frames, n_mels)
-    layers = [torch.nn.Unflatten(1, (1, n_frames))]
+    layers: list[torch.nn.Module] = [torch.nn.Unflatten(1, (1, n_frames))]
     n_before = 1
     with _seeded(seed):
         for n_filters in common.BLOCKS:
@@ -400,28 +400,28 @@ class _PackedLSTM(LSTM):
     a packed sequence takes a time that grows with the square of its length.
     """
 
-    def forward(self, packed):
-        padded, lengths = rnn.pad_packed_sequence(packed, batch_first=True)
+    def forward(self, steps, states=None):
+        padded, lengths = rnn.pad_packed_sequence(steps, batch_first=True)
         lengths = lengths.to(padded.device)[:, None]
-        return super().forward(padded)[0], lengths
+        return super().forward(padded, states)[0], lengths
 
 
 class _LastState(_PackedLSTM):
-    def forward(self, packed):
-        states, lengths = super().forward(packed)
+    def forward(self, steps, states=None):
+        states, lengths = super().forward(steps, states)
         return states.take_along_dim(lengths[..., None] - 1, dim=1)[:, 0]
 
 
 class _MeanState(_PackedLSTM):
-    def forward(self, packed):
-        states, lengths = super().forward(packed)
+    def forward(self, steps, states=None):
+        states, lengths = super().forward(steps, states)
         is_step = torch.arange(states.shape[1], device=states.device) < lengths
         return (states * is_step[..., None]).sum(dim=1) / lengths
 
 
 class _MeanOverUnits(LSTM):
-    def forward(self, steps):
-        return super().forward(steps)[0].mean(dim=2)
+    def forward(self, steps, states=None):
+        return super().forward(steps, states)[0].mean(dim=2)
 
 
 class _ChannelsFirst(torch.nn.Module):
