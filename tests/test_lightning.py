@@ -1,6 +1,5 @@
 """Lightning trains as a plain loop would, goes on after a kill, and says what is wrong."""
 
-import multiprocessing
 import os
 import shutil
 import signal
@@ -306,11 +305,20 @@ def test_a_notebook_is_told_to_use_a_script_for_several_devices(monkeypatch):
     assert learn(epochs=1)[0].epochs == 1
 
 
-def test_a_script_without_its_guard_is_told_so(monkeypatch):
-    # what Python notes in a process that reads such a script once more
-    monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
-    with pytest.raises(ValueError, match='under `if __name__ == "__main__":`'):
-        learn(devices=2)
+def test_a_script_without_its_guard_is_told_so(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys; sys.path.append('tests')\nimport test_lightning as t\nt.learn(devices=2)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, script],
+        cwd=Path(__file__).parents[1],
+        env=os.environ | {"PYTHONPATH": "."},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode and "ChildProcessError" in run.stderr
+    assert "under `if __name__" in run.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

@@ -116,9 +116,11 @@ def read(batch):
 
 def as_dataset(clips) -> "torch.utils.data.Dataset":
     """Return a data set: the one given, or one of a pair of arrays."""
-    if isinstance(clips, Dataset):
-        return clips
-    return TensorDataset(*map(torch.from_numpy, as_clips(*clips)))
+    if not isinstance(clips, Dataset):
+        clips = TensorDataset(*map(torch.from_numpy, as_clips(*clips)))
+    if not len(clips):
+        raise ValueError("there are no clips")
+    return clips
 
 
 def load(

@@ -98,9 +98,9 @@ class _Run(Run):
     def variables(self) -> list["keras.Variable"]:
         return [*self.model.variables, *self.model.optimizer.variables]
 
-    def write(self, out: BinaryIO, about: dict) -> None:
+    def write(self, out: BinaryIO) -> None:
         values = map(keras.ops.convert_to_numpy, self.variables)
-        np.savez(out, *values, *(self.best or ()), about=json.dumps(about))
+        np.savez(out, *values, *(self.best or ()), about=json.dumps(self.state | {"best": None}))
 
     def read(self, file: Path) -> dict:
         with np.load(file, allow_pickle=False) as kept:
@@ -108,8 +108,7 @@ class _Run(Run):
             values = [kept[f"arr_{i}"] for i in range(len(kept.files) - 1)]
         for variable in self.variables:
             variable.assign(values.pop(0))
-        self.best = values or None
-        return about
+        return about | {"best": values or None}
 
 
 def _wrong_shape(model: "keras.Model", x: np.ndarray) -> ValueError:

@@ -119,11 +119,11 @@ def fit(
     device = torch_device(device)
     model.to(device)
     for features, labels in filter(None, ((x, y), validation)):
-        refuse_labels(labels, n_classes=predict(model, features[:1]).shape[1])
+        refuse_misfits(model, features[:1], labels)
     rates = learning_rates(learning_rate, epochs, schedule)
     settings = (batch_size, optimizer, rates, augment, seed)
     optimizer = make_optimizer(optimizer, model, learning_rate)
-    run = _Run(model, optimizer, callbacks, device, x, y, validation, *settings)
+    run = _Run(model, optimizer, callbacks, device, "torch", x, y, validation, *settings)
     tensors = to_tensors(x, y, device)
     validation = validation and to_tensors(*validation, device)
     with _threads_for(x[:batch_size], device):
@@ -135,6 +135,13 @@ def fit(
                 train_epoch(model, optimizer, *varied, full_batches(order, batch_size))
             run.record(measure(model, *tensors), validation and measure(model, *validation))
     return run.finish()
+
+
+def refuse_misfits(model: "torch.nn.Module", clip: np.ndarray, y: np.ndarray | None) -> None:
+    """Refuse clips that the model cannot be given, and labels that it has no class for."""
+    n_classes = predict(model, clip).shape[1]
+    if y is not None:
+        refuse_labels(np.asarray(y), n_classes)
 
 
 def train_epoch(
@@ -198,7 +205,7 @@ class _Run(Run):
 
     def __init__(self, model, optimizer, callbacks, device, *training):
         self.model, self.optimizer = model, optimizer
-        super().__init__(callbacks, device, get_weights(model), "torch", str(model), *training)
+        super().__init__(callbacks, device, get_weights(model), str(model), *training)
 
     def get_weights(self) -> dict:
         return copy.deepcopy(self.model.state_dict())
@@ -206,15 +213,14 @@ class _Run(Run):
     def set_weights(self, weights: dict) -> None:
         self.model.load_state_dict(weights)
 
-    def write(self, out: BinaryIO, about: dict) -> None:
+    def write(self, out: BinaryIO) -> None:
         model, optimizer = self.model.state_dict(), self.optimizer.state_dict()
-        torch.save({"model": model, "optimizer": optimizer, "best": self.best} | about, out)
+        torch.save({"model": model, "optimizer": optimizer} | self.state, out)
 
     def read(self, file: Path) -> dict:
         kept = torch.load(file, map_location="cpu", weights_only=True)
         self.model.load_state_dict(kept["model"])
         load_optimizer(self.optimizer, kept["optimizer"])
-        self.best = kept["best"]
         return kept
 
 
