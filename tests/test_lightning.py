@@ -307,16 +307,10 @@ def test_a_notebook_is_told_to_use_a_script_for_several_devices(monkeypatch):
 
 def test_a_script_without_its_guard_is_told_so(tmp_path):
     script = tmp_path / "script.py"
-    script.write_text(
-        "import sys; sys.path.append('tests')\nimport test_lightning as t\nt.learn(devices=2)\n"
-    )
-    run = subprocess.run(
-        [sys.executable, script],
-        cwd=Path(__file__).parents[1],
-        env=os.environ | {"PYTHONPATH": "."},
-        capture_output=True,
-        text=True,
-    )
+    script.write_text("import test_lightning as t\nt.learn(devices=2)\n")
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    env = os.environ | {"PYTHONPATH": path}
+    run = subprocess.run([sys.executable, script], env=env, capture_output=True, text=True)
     assert run.returncode and "ChildProcessError" in run.stderr
     assert "under `if __name__" in run.stderr.splitlines()[-1]
 

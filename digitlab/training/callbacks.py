@@ -14,9 +14,7 @@ from digitlab.training.history import History
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """Stop once the validation loss has not improved for some epochs.
-
-    It decides as Keras's callback of that name does.
+    """Stop once the validation loss has not improved for some epochs, as Keras and Lightning do.
 
     Attributes
     ----------
@@ -74,10 +72,6 @@ class Checkpoint:
         Where to keep it, in a file named after all that decides how the training goes. Trainings
         can share a folder.
 
-    Notes
-    -----
-    Taught in chapter 11.
-
     Examples
     --------
     >>> callbacks = [EarlyStopping(patience=3), Checkpoint("kept")]  # for `fit`
@@ -95,10 +89,6 @@ class Logger:
     folder : pathlib.Path
         ``tensorboard --logdir`` finds it, or a folder above it. The CSV file is ``metrics.csv``: a
         row for each epoch.
-
-    Notes
-    -----
-    Taught in chapter 11.
 
     Examples
     --------

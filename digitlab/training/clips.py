@@ -33,10 +33,6 @@ class Clips(Dataset):
     CorpusError
         When a clip is read that cannot be used; it names the file.
 
-    Notes
-    -----
-    Taught in chapter 14.
-
     Examples
     --------
     >>> from digitlab import corpora
@@ -90,9 +86,6 @@ class _Guarded(Dataset):
 
     def __init__(self, clips: "torch.utils.data.Dataset"):
         self.clips = clips
-
-    def __len__(self) -> int:
-        return len(self.clips)
 
     def __getitems__(self, rows: list[int]):
         try:

@@ -95,15 +95,13 @@ def refuse_settings(
 
 
 def _refuse_callbacks(callbacks: Sequence[Callback]) -> None:
-    kinds = (EarlyStopping, Checkpoint, Logger)
     if not isinstance(callbacks, (list, tuple)):
         raise ValueError("callbacks is a list: write callbacks=[...], also around a single one")
-    for kind in kinds:
+    for kind in (kinds := (EarlyStopping, Checkpoint, Logger)):
         if sum(isinstance(callback, kind) for callback in callbacks) > 1:
             raise ValueError(f"there is more than one {kind.__name__} in callbacks")
     for callback in callbacks:
-        is_function = callable(callback) and not isinstance(callback, type)
-        if not (isinstance(callback, kinds) or is_function):
+        if isinstance(callback, type) or not (isinstance(callback, kinds) or callable(callback)):
             raise ValueError(
                 f"{callback!r} cannot be a callback: give EarlyStopping(...), Checkpoint(folder), "
                 "Logger(folder) of digitlab.training, or a function that takes the history"

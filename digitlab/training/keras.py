@@ -84,15 +84,9 @@ class _Run(Run):
     """What is kept of a training in Keras: all variables in one file of NumPy arrays."""
 
     def __init__(self, model, callbacks, device, *training):
-        self.model = model
+        self.model, self.get_weights, self.set_weights = model, model.get_weights, model.set_weights
         layers = [type(layer).__name__ for layer in model.layers]
         super().__init__(callbacks, device, model.get_weights(), "keras", layers, *training)
-
-    def get_weights(self) -> list[np.ndarray]:
-        return self.model.get_weights()
-
-    def set_weights(self, weights: list[np.ndarray]) -> None:
-        self.model.set_weights(weights)
 
     @property
     def variables(self) -> list["keras.Variable"]:

@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stderr
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from digitlab.training.clips import Clips as Clips
 from digitlab.training.clips import Dataset, TensorDataset, as_dataset, identity, load, read
 from digitlab.training.common import as_features, epoch_order, full_batches, refuse_settings
 from digitlab.training.history import History
+from digitlab.training.rates import FEWEST_STEPS, LearningRates, refuse_course
 
 torch = require("torch", extra="torch")
 L = require("lightning.pytorch", extra="torch")
@@ -38,10 +39,6 @@ clusters = require("lightning.fabric.plugins.environments", extra="torch")
 LAUNCHERS = (clusters.TorchElasticEnvironment, clusters.SLURMEnvironment)
 PREDICTED_AT_ONCE = 128  # clips; the first block of C1 takes 3 MB for each feature map of a clip
 NOISY = ("lightning.pytorch", "lightning.fabric", "torch.multiprocessing.spawn")
-SKIPPED = 10  # first steps that Lightning's suggestion leaves out; it leaves out the last, too
-FEWEST_STEPS = SKIPPED + 3  # a slope needs two of those that remain
-SMOOTHING = 0.98  # of Lightning's moving average
-FLAT = 0.02  # of the loss: a smaller change is none
 
 
 def fit(
@@ -62,14 +59,14 @@ def fit(
 ) -> History:
     """Train a classifier with Adam and a one-cycle schedule, on one device or on several.
 
-    What is not described here is as in :func:`digitlab.training.torch.fit`. The learning rate
-    changes from step to step. The training clips are measured while the model learns from them,
-    with dropout. Devices and machines share each batch: together they learn what one would.
+    The learning rate changes from step to step. The training clips are measured while the model
+    learns from them, with dropout. Devices and machines share each batch: together they learn what
+    one would.
 
     Parameters
     ----------
     model, epochs, seed, device
-        As there.
+        As for :func:`digitlab.training.torch.fit`, as are the errors that are not described here.
     train, validation : tuple of arrays, or Dataset
         Features and labels; or a data set of such pairs, as :class:`Clips`.
     batch_size : int
@@ -77,8 +74,8 @@ def fit(
     learning_rate : float
         The highest learning rate.
     callbacks : list
-        With several devices a function must stand at the top of a file, as another process calls
-        it. Several machines need one folder for checkpoints that all of them see.
+        As there. For several devices a function must stand at the top of a file; several machines
+        need one folder for checkpoints that all of them see.
     devices, nodes : int
         How many GPUs, or processes without one, on each of how many machines. The same program runs
         on every machine, with ``NODE_RANK`` (0, 1, ...), ``MASTER_ADDR`` and ``MASTER_PORT`` of the
@@ -115,7 +112,7 @@ def fit(
     refuse_settings(len(clips[0]), *settings, clips[1], callbacks, precision=precision)
     device = torch_device(device)
     refuse_devices(device, devices, nodes, batch_size)
-    _refuse_sharing(devices * nodes, callbacks)
+    _refuse_sharing(devices * nodes, clips[1], callbacks)
     learner = _Learner(model, *clips, *settings, workers, seed)
     about = f"{devices * nodes} x " * (devices * nodes > 1) + device
     about += ", bf16-mixed" * (precision == "bf16-mixed")
@@ -130,9 +127,7 @@ def fit(
 
 
 def predict(model: "torch.nn.Module", x: "np.ndarray | torch.utils.data.Dataset") -> np.ndarray:
-    """Return the probabilities of each class, as :func:`digitlab.training.torch.predict` does.
-
-    It works on part of the clips at a time.
+    """Return the probabilities of each class, for part of the clips at a time.
 
     Parameters
     ----------
@@ -140,36 +135,11 @@ def predict(model: "torch.nn.Module", x: "np.ndarray | torch.utils.data.Dataset"
         Returns log-probabilities.
     x : array of shape (n_clips, ...), float, or Dataset
         Features; or a data set such as :class:`Clips`, whose labels are not looked at.
-
-    Examples
-    --------
-    >>> from digitlab.models.torch import logistic_regression
-    >>> predict(logistic_regression(4, 2), np.zeros((300, 4))).shape
-    (300, 2)
     """
     if not isinstance(x, Dataset):
         x = TensorDataset(torch.as_tensor(as_features(x)))
     batches = load(as_dataset(x), PREDICTED_AT_ONCE, range(len(x)), workers=1)
     return np.concatenate([plain.predict(model, batch) for batch, *_ in map(read, batches)])
-
-
-# --- the learning-rate finder -----------------------------------------------------------------
-
-
-class LearningRates(NamedTuple):
-    """How the loss went while the learning rate grew.
-
-    Attributes
-    ----------
-    rates, losses : array of shape (n_steps,)
-        The learning rates tried, and the loss with each: a moving average, as it is noisy.
-    suggestion : float
-        The learning rate at which the loss fell most steeply.
-    """
-
-    rates: np.ndarray
-    losses: np.ndarray
-    suggestion: float
 
 
 def find_learning_rate(
@@ -183,10 +153,10 @@ def find_learning_rate(
     seed: int = 0,
     device: str | None = None,
 ) -> LearningRates:
-    """Try learning rates from low to high, each for one step, to see at which a model learns.
+    """Try learning rates from low to high on a copy of a model, each for one step.
 
-    It ends early where the loss has grown to four times its lowest. A copy of the model learns; the
-    model stays as it is.
+    It ends early where the loss has grown to four times its lowest. Lightning's suggestion leaves
+    the first ten steps out.
 
     Parameters
     ----------
@@ -196,11 +166,6 @@ def find_learning_rate(
         The first learning rate and the last; those between grow from step to step by one factor.
     n_steps : int
         How many, at least 13.
-
-    Returns
-    -------
-    LearningRates
-        Rates and losses, and a suggestion: Lightning's, which leaves the first ten steps out.
 
     Raises
     ------
@@ -233,37 +198,14 @@ def find_learning_rate(
     device = torch_device(device)
     learner = _Learner(copy.deepcopy(model), train, None, 1, batch_size, lowest, 0, seed)
     silence = nullcontext() if sys.stderr.isatty() else redirect_stderr(io.StringIO())
-    with tempfile.TemporaryDirectory() as folder:
-        training = _running(device, 1, 1, -1, "32-true", default_root_dir=folder)
-        with silence, training as trainer:
-            torch.manual_seed(seed)
-            found = L.tuner.Tuner(trainer).lr_find(
-                learner, min_lr=lowest, max_lr=highest, num_training=n_steps
-            )
+    with silence, _running(device, 1, 1, -1, "32-true") as trainer:
+        torch.manual_seed(seed)
+        found = L.tuner.Tuner(trainer).lr_find(
+            learner, min_lr=lowest, max_lr=highest, num_training=n_steps
+        )
     losses = np.array(found.results["loss"])
-    _refuse_course(losses, lowest, highest)
+    refuse_course(losses, lowest, highest)
     return LearningRates(np.array(found.results["lr"]), losses, found.suggestion())
-
-
-def _refuse_course(losses: np.ndarray, lowest: float, highest: float) -> None:
-    """Say why no learning rate can be read from these losses, and what to do."""
-    if not np.isfinite(losses[: SKIPPED + 2]).all():
-        raise FloatingPointError(
-            f"the loss is NaN or infinite from the first steps on, at a learning rate of "
-            f"{lowest:g}: look for NaN and very large numbers in the features, or lower `lowest`"
-        )
-    weights = SMOOTHING ** np.arange(1, len(losses) + 2)
-    means = losses * (1 - weights[1:]) / (1 - weights[:-1])  # Lightning's begin too low
-    usable = means[SKIPPED:-1][np.isfinite(means[SKIPPED:-1])]
-    change = FLAT * means[0]
-    if len(usable) > 1 and np.ptp(usable) <= change:
-        raise ValueError(
-            f"the loss hardly changed between {lowest:g} and {highest:g}: it stayed near "
-            f"{usable.mean():.3g}. Raise `highest` or `n_steps`, or see whether the model can "
-            "learn from these features at all"
-        )
-    if len(usable) < 2 or usable[0] - usable.min() <= change:
-        raise ValueError(f"the loss grew from {lowest:g} on: begin lower, with another `lowest`")
 
 
 # --- the model, its clips and its epochs -------------------------------------------------------
@@ -279,7 +221,9 @@ class _Learner(L.LightningModule):
         self.workers, self.seed = workers, seed
         self.run, self.sums = None, {}
         for data in filter(None, (train, validation)):
-            plain.refuse_misfits(model, data[0][0][np.newaxis], getattr(data, "labels", None))
+            is_tensors = isinstance(data, TensorDataset)
+            labels = data.tensors[1] if is_tensors else getattr(data, "labels", None)
+            plain.refuse_misfits(model, data[0][0][np.newaxis], labels)
         model.train()
 
     def train_dataloader(self):
@@ -331,17 +275,18 @@ class _Order(torch.utils.data.Sampler):
     def __init__(self, learner: _Learner):
         self.learner = learner
 
-    def __len__(self) -> int:
-        n_clips, batch_size = len(self.learner.train_clips), self.learner.batch_size
-        return n_clips // batch_size * batch_size // self.learner.trainer.world_size
-
     def __iter__(self) -> Iterator[int]:
-        # the history knows which epoch it is, also where Lightning resumes from a checkpoint
+        return iter(self.rows().tolist())
+
+    def __len__(self) -> int:
+        return len(self.rows())
+
+    def rows(self) -> np.ndarray:
         learner = self.learner
         epoch = learner.run.history.epochs + 1 if learner.run else 1
         order, _ = epoch_order(len(learner.train_clips), learner.seed, epoch)
         order = full_batches(order, learner.batch_size).ravel()
-        yield from order[learner.global_rank :: learner.trainer.world_size].tolist()
+        return order[learner.global_rank :: learner.trainer.world_size]
 
 
 class _Run(plain._Run, L.Callback):
@@ -401,7 +346,7 @@ class _CheckpointFiles(L.plugins.TorchCheckpointIO):
 class _Trainer(L.Trainer):
     """Lightning's, which hands an error in a process to the process that started it."""
 
-    def __init__(self, device, devices, nodes, epochs, precision, run=None, **settings):
+    def __init__(self, device, devices, nodes, epochs, precision, run=None):
         kind, _, number = device.partition(":")
         is_shared = devices * nodes > 1
         spawns = is_shared and not _is_launched()
@@ -421,7 +366,7 @@ class _Trainer(L.Trainer):
             enable_progress_bar=sys.stdout.isatty(),
             callbacks=_callbacks(run) if run else None,
             plugins=[_CheckpointFiles()],
-            **settings,
+            default_root_dir=tempfile.gettempdir(),  # where the learning-rate finder keeps a copy
         )
         self.errors = multiprocessing.get_context("spawn").SimpleQueue() if spawns else None
 
@@ -458,13 +403,13 @@ def _loggers(run: _Run) -> list:
 
 
 @contextmanager
-def _running(*settings: Any, **more: Any) -> Iterator[_Trainer]:
+def _running(*settings: Any) -> Iterator[_Trainer]:
     """Yield a trainer; leave random generators, Ctrl+C and warnings as they were."""
     on_interrupt = signal.getsignal(signal.SIGINT)
     levels = {name: logging.getLogger(name).level for name in NOISY}
     with warnings.catch_warnings(), L.utilities.seed.isolate_rng():
         _silence()
-        trainer = _Trainer(*settings, **more)
+        trainer = _Trainer(*settings)
         try:
             yield trainer
         except SystemExit as stopped:  # Lightning's answer to Ctrl+C, which it then ignores
@@ -492,8 +437,10 @@ def _silence() -> None:
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view")  # channels last
 
 
-def _refuse_sharing(n_devices: int, callbacks: Sequence[Callback]) -> None:
-    """Refuse several devices where this program cannot be started anew for each."""
+def _refuse_sharing(n_devices: int, validation, callbacks: Sequence[Callback]) -> None:
+    """Refuse several devices without work for each, or where no program can be started anew."""
+    if validation is not None and len(validation) < n_devices:
+        raise ValueError(f"{len(validation)} validation clips are too few for {n_devices} devices")
     if n_devices == 1 or _is_launched():
         return
     anew = f"{n_devices} devices cannot share this training: each starts this program anew"

@@ -26,6 +26,7 @@ from digitlab.training.history import History
 
 torch = require("torch", extra="torch")
 
+__all__ = ["fit", "predict"]
 SMALL_BATCH = 2**20  # numbers
 
 
@@ -65,8 +66,7 @@ def fit(
         The optimizer's; the default is Adam's own.
     schedule : {"constant", "cosine", "one-cycle"}
         How the learning rate changes from epoch to epoch: not at all; from `learning_rate` along
-        half a cosine towards 0; or up to it along half a cosine for three tenths of the epochs, and
-        down along another one, as :func:`digitlab.training.lightning.fit` does from step to step.
+        half a cosine towards 0; or up to it for three tenths of the epochs, and down again.
     augment : callable, optional
         Takes the features and a random generator, and returns what an epoch learns from: other
         versions of the same clips, in their order.
@@ -89,8 +89,7 @@ def fit(
     Raises
     ------
     ValueError
-        If there are fewer clips than a batch holds; if features, labels and model do not fit
-        together; if early stopping has no validation clips; or if a setting is unknown.
+        If features, labels, model and settings do not fit together.
     CheckpointError
         If a checkpoint is damaged.
     FloatingPointError
@@ -181,10 +180,7 @@ def load_optimizer(optimizer: "torch.optim.Optimizer", state: dict) -> None:
 
 def to_tensors(x: np.ndarray, y: np.ndarray, device: str) -> tuple["torch.Tensor", "torch.Tensor"]:
     """Return features and labels on a device."""
-    return (
-        torch.as_tensor(x, dtype=torch.float32, device=device),
-        torch.as_tensor(y, dtype=torch.long, device=device),
-    )
+    return torch.as_tensor(x, device=device).float(), torch.as_tensor(y, device=device).long()
 
 
 def measure(model: "torch.nn.Module", x: "torch.Tensor", y: "torch.Tensor") -> tuple[float, float]:
@@ -204,14 +200,11 @@ class _Run(Run):
     """What is kept of a training in PyTorch."""
 
     def __init__(self, model, optimizer, callbacks, device, *training):
-        self.model, self.optimizer = model, optimizer
+        self.model, self.optimizer, self.set_weights = model, optimizer, model.load_state_dict
         super().__init__(callbacks, device, get_weights(model), str(model), *training)
 
     def get_weights(self) -> dict:
         return copy.deepcopy(self.model.state_dict())
-
-    def set_weights(self, weights: dict) -> None:
-        self.model.load_state_dict(weights)
 
     def write(self, out: BinaryIO) -> None:
         model, optimizer = self.model.state_dict(), self.optimizer.state_dict()
@@ -261,11 +254,6 @@ def predict(model: "torch.nn.Module", x: np.ndarray) -> np.ndarray:
     -------
     array of shape (n_clips, n_classes), float32
         Each row sums to 1.
-
-    Raises
-    ------
-    ValueError
-        If there are no clips, or if the model cannot be given these features.
 
     Examples
     --------
