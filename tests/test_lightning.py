@@ -21,6 +21,7 @@ pytest.importorskip("lightning")
 
 from digitlab.models.torch import logistic_regression, normalised_regression  # noqa: E402
 from digitlab.training import lightning  # noqa: E402
+from digitlab.training.trainer import NOISY  # noqa: E402
 
 RNG = np.random.default_rng(0)
 Y = np.tile([0, 1, 2], 50)
@@ -250,10 +251,10 @@ def test_lightning_is_quiet_only_while_it_runs(capfd, recwarn):
     import logging
     import warnings
 
-    before = [logging.getLogger(name).level for name in lightning.NOISY], list(warnings.filters)
+    before = [logging.getLogger(name).level for name in NOISY], list(warnings.filters)
     learn(epochs=1)
     assert capfd.readouterr() == ("", "") and not len(recwarn)
-    after = [logging.getLogger(name).level for name in lightning.NOISY], list(warnings.filters)
+    after = [logging.getLogger(name).level for name in NOISY], list(warnings.filters)
     assert after == before
 
 
@@ -324,6 +325,7 @@ def test_a_script_without_its_guard_is_told_so(tmp_path):
         ({"device": "cuda:99"}, "a GPU is used where there is one"),
         ({"precision": "64"}, "there is no precision '64'"),
         ({"devices": 2, "callbacks": [lambda history: None]}, "at the top of a file"),
+        ({"devices": 2, "validation": (X[:1], Y[:1])}, "1 validation clips are too few for 2"),
     ],
 )
 def test_wrong_settings_are_refused(settings, words):
