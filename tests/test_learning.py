@@ -343,12 +343,7 @@ def test_tensorboard_and_a_spreadsheet_read_the_curves(lab, task, tmp_path):
         callbacks=[Logger(tmp_path)],
     )
     board = EventAccumulator(str(tmp_path)).Reload()
-    curves = {
-        "loss/training": history.loss,
-        "accuracy/training": history.accuracy,
-        "loss/validation": history.validation_loss,
-        "accuracy/validation": history.validation_accuracy,
-    }
+    curves = history.curves
     assert set(board.Tags()["tensors"]) == set(curves)
     for name, values in curves.items():
         events = board.Tensors(name)

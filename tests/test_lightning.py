@@ -1,6 +1,5 @@
 """Lightning trains as a plain loop would, goes on after a kill, and says what is wrong."""
 
-import multiprocessing
 import os
 import shutil
 import signal
@@ -22,6 +21,7 @@ pytest.importorskip("lightning")
 
 from digitlab.models.torch import logistic_regression, normalised_regression  # noqa: E402
 from digitlab.training import lightning  # noqa: E402
+from digitlab.training.trainer import NOISY  # noqa: E402
 
 RNG = np.random.default_rng(0)
 Y = np.tile([0, 1, 2], 50)
@@ -251,10 +251,10 @@ def test_lightning_is_quiet_only_while_it_runs(capfd, recwarn):
     import logging
     import warnings
 
-    before = [logging.getLogger(name).level for name in lightning.NOISY], list(warnings.filters)
+    before = [logging.getLogger(name).level for name in NOISY], list(warnings.filters)
     learn(epochs=1)
     assert capfd.readouterr() == ("", "") and not len(recwarn)
-    after = [logging.getLogger(name).level for name in lightning.NOISY], list(warnings.filters)
+    after = [logging.getLogger(name).level for name in NOISY], list(warnings.filters)
     assert after == before
 
 
@@ -306,11 +306,14 @@ def test_a_notebook_is_told_to_use_a_script_for_several_devices(monkeypatch):
     assert learn(epochs=1)[0].epochs == 1
 
 
-def test_a_script_without_its_guard_is_told_so(monkeypatch):
-    # what Python notes in a process that reads such a script once more
-    monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
-    with pytest.raises(ValueError, match='under `if __name__ == "__main__":`'):
-        learn(devices=2)
+def test_a_script_without_its_guard_is_told_so(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import test_lightning as t\nt.learn(devices=2)\n")
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    env = os.environ | {"PYTHONPATH": path}
+    run = subprocess.run([sys.executable, script], env=env, capture_output=True, text=True)
+    assert run.returncode and "ChildProcessError" in run.stderr
+    assert "under `if __name__" in run.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -322,6 +325,7 @@ def test_a_script_without_its_guard_is_told_so(monkeypatch):
         ({"device": "cuda:99"}, "a GPU is used where there is one"),
         ({"precision": "64"}, "there is no precision '64'"),
         ({"devices": 2, "callbacks": [lambda history: None]}, "at the top of a file"),
+        ({"devices": 2, "validation": (X[:1], Y[:1])}, "1 validation clips are too few for 2"),
     ],
 )
 def test_wrong_settings_are_refused(settings, words):

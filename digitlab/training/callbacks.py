@@ -1,30 +1,20 @@
 """What may happen after each epoch: early stopping, a checkpoint, a line in a log."""
 
-import shutil
-import tempfile
-import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import PicklingError
 from typing import TypeVar
 
-import joblib
 import numpy as np
 import pandas as pd
 
 from digitlab.environment import replacing, require
 from digitlab.training.history import History
 
-CHECKPOINT_MODELS = 8  # weights, the best ones, two moments of each; old and new file side by side
-
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """Stop once the validation loss has not improved for some epochs.
-
-    It decides as Keras's callback of that name does.
+    """Stop once the validation loss has not improved for some epochs, as Keras and Lightning do.
 
     Attributes
     ----------
@@ -58,11 +48,6 @@ class EarlyStopping:
         ----------
         losses : list of float
             Validation loss after each epoch so far.
-
-        Returns
-        -------
-        bool
-            True where it is.
         """
         best, waited = np.inf, 0
         for loss in losses:
@@ -87,10 +72,6 @@ class Checkpoint:
         Where to keep it, in a file named after all that decides how the training goes. Trainings
         can share a folder.
 
-    Notes
-    -----
-    Taught in chapter 11.
-
     Examples
     --------
     >>> callbacks = [EarlyStopping(patience=3), Checkpoint("kept")]  # for `fit`
@@ -109,18 +90,9 @@ class Logger:
         ``tensorboard --logdir`` finds it, or a folder above it. The CSV file is ``metrics.csv``: a
         row for each epoch.
 
-    Notes
-    -----
-    Taught in chapter 11.
-
     Examples
     --------
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> history = History()
-    >>> history.record((2.3, 0.1), (2.4, 0.05))
-    >>> Logger(folder)(history)
-    >>> pd.read_csv(folder / "metrics.csv").columns.tolist()
-    ['epoch', 'loss', 'accuracy', 'validation_loss', 'validation_accuracy']
+    >>> callbacks = [EarlyStopping(patience=3), Logger("logs")]  # for `fit`
     """
 
     folder: Path
@@ -129,8 +101,7 @@ class Logger:
         """Write the last epoch for TensorBoard, and all epochs to the CSV file."""
         writer = require("tensorboard.summary", extra="book").Writer(str(self.folder))
         for name, values in history.curves.items():
-            set_, _, what = name.rpartition("_")
-            writer.add_scalar(f"{what}/{set_ or 'training'}", values[-1], step=history.epochs)
+            writer.add_scalar(name, values[-1], step=history.epochs)
         writer.close()
         epochs = pd.RangeIndex(1, history.epochs + 1, name="epoch")
         with replacing(Path(self.folder, "metrics.csv")) as out:
@@ -151,54 +122,3 @@ def call(callbacks: Sequence[Callback], history: History) -> None:
     for callback in callbacks:
         if callable(callback):
             callback(history)
-
-
-def prepare(folder: Path, n_bytes: int = 0) -> None:
-    """Make a folder; refuse it if nothing, or not so much, can be written there."""
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as probe:
-            probe.write(b"is there room?")
-    except OSError as error:
-        raise OSError(f"nothing can be written into {folder}: {error}") from error
-    free = shutil.disk_usage(folder).free
-    if free < n_bytes:
-        raise OSError(
-            f"the training needs {n_bytes / 1e6:,.0f} MB at {folder}, and {free / 1e6:,.0f} are "
-            "free: make room, or choose another folder"
-        )
-
-
-def checkpoint_file(
-    callbacks: Sequence[Callback], weights: list[np.ndarray], *training: object
-) -> Path | None:
-    """Return where a training is kept, named after all that decides how it goes."""
-    if not (checkpoint := find(callbacks, Checkpoint)):
-        return None
-    prepare(checkpoint.folder, CHECKPOINT_MODELS * sum(values.nbytes for values in weights))
-    stopping = find(callbacks, EarlyStopping)
-    restores = stopping is not None and stopping.restore_best
-    try:
-        name = joblib.hash((weights, training, restores))
-    except (PicklingError, AttributeError, TypeError) as error:
-        raise ValueError(
-            "a checkpoint must recognise the functions that a training uses, and one of them is a "
-            "lambda or stands inside another function: define it at the top of a file or a cell"
-        ) from error
-    return Path(checkpoint.folder, f"{name}.checkpoint")
-
-
-@contextmanager
-def reading(file: Path) -> Iterator[None]:
-    """Say plainly that a checkpoint is damaged, where reading it fails."""
-    file.open("rb").close()  # a file that may not be read is not damaged
-    try:
-        yield
-    except Exception as error:
-        if file.stat().st_size == 0:
-            reason = "it is empty"
-        elif not zipfile.is_zipfile(file):
-            reason = "it was cut off, or it is no checkpoint"
-        else:
-            reason = "its content cannot be read, or belongs to another training"
-        raise CheckpointError(f"{file} is damaged ({reason}): delete it to begin anew") from error

@@ -35,10 +35,6 @@ class Clips(Dataset):
     CorpusError
         When a clip is read that cannot be used; it names the file.
 
-    Notes
-    -----
-    Taught in chapter 14.
-
     Examples
     --------
     >>> from digitlab import corpora
@@ -93,9 +89,6 @@ class _Guarded(Dataset):
     def __init__(self, clips: "torch.utils.data.Dataset"):
         self.clips = clips
 
-    def __len__(self) -> int:
-        return len(self.clips)
-
     def __getitems__(self, rows: list[int]):
         try:
             if hasattr(self.clips, "__getitems__"):
@@ -118,9 +111,11 @@ def read(batch):
 
 def as_dataset(clips) -> "torch.utils.data.Dataset":
     """Return a data set: the one given, or one of a pair of arrays."""
-    if isinstance(clips, Dataset):
-        return clips
-    return TensorDataset(*map(torch.from_numpy, as_clips(*clips)))
+    if not isinstance(clips, Dataset):
+        clips = TensorDataset(*map(torch.from_numpy, as_clips(*clips)))
+    if not len(clips):
+        raise ValueError("there are no clips")
+    return clips
 
 
 def load(

@@ -1,29 +1,35 @@
 """What every trainer does: it checks its input, orders the clips, and keeps track of the epochs."""
 
+import shutil
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from pathlib import Path
+from pickle import PicklingError
 from typing import Any
 
+import joblib
 import numpy as np
 
-from digitlab.environment import replacing, require
+from digitlab.environment import refuse_unwritable, replacing, require
 from digitlab.training.callbacks import (
     Callback,
     Checkpoint,
+    CheckpointError,
     EarlyStopping,
     Logger,
     call,
-    checkpoint_file,
     find,
-    prepare,
-    reading,
 )
 from digitlab.training.history import History
 
 MEASURED_AT_ONCE = 512  # clips
 OPTIMIZERS = ("adam", "rmsprop")
 SCHEDULES = ("constant", "cosine", "one-cycle")
+PRECISIONS = ("32-true", "bf16-mixed")
+KNOWN = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "precision": PRECISIONS}
+CHECKPOINT_MODELS = 8  # weights, the best ones, two moments of each; old and new file side by side
 RISE = 0.3  # of a cycle; it begins with a 25th of its highest rate, and ends with a 250,000th
 
 
@@ -77,31 +83,44 @@ def refuse_settings(
         raise ValueError(f"the learning rate is {learning_rate}: give a number above 0")
     if n_clips < batch_size:
         raise ValueError(f"{n_clips} clips do not fill one batch of {batch_size}")
-    for kind, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
-        if names.get(kind, known[0]) not in known:
-            raise ValueError(f"there is no {kind} {names[kind]!r}; there are {', '.join(known)}")
+    for kind, name in names.items():
+        if name not in KNOWN[kind]:
+            raise ValueError(f"there is no {kind} {name!r}; there are {', '.join(KNOWN[kind])}")
     _refuse_callbacks(callbacks)
     if find(callbacks, EarlyStopping) and validation is None:
         raise ValueError("early stopping needs validation clips: give some, as validation=(x, y)")
     if logger := find(callbacks, Logger):
-        prepare(logger.folder)
+        _prepare(logger.folder)
         require("tensorboard.summary", extra="book")
 
 
 def _refuse_callbacks(callbacks: Sequence[Callback]) -> None:
-    kinds = (EarlyStopping, Checkpoint, Logger)
     if not isinstance(callbacks, (list, tuple)):
         raise ValueError("callbacks is a list: write callbacks=[...], also around a single one")
-    for kind in kinds:
+    for kind in (kinds := (EarlyStopping, Checkpoint, Logger)):
         if sum(isinstance(callback, kind) for callback in callbacks) > 1:
             raise ValueError(f"there is more than one {kind.__name__} in callbacks")
     for callback in callbacks:
-        is_function = callable(callback) and not isinstance(callback, type)
-        if not (isinstance(callback, kinds) or is_function):
+        if isinstance(callback, type) or not (isinstance(callback, kinds) or callable(callback)):
             raise ValueError(
                 f"{callback!r} cannot be a callback: give EarlyStopping(...), Checkpoint(folder), "
                 "Logger(folder) of digitlab.training, or a function that takes the history"
             )
+
+
+def _prepare(folder: Path, n_bytes: int = 0) -> None:
+    """Make a folder; refuse it if nothing, or not so much, can be written there."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        refuse_unwritable(Path(folder, "room"))
+    except OSError as error:
+        raise OSError(f"nothing can be written into {folder}: {error}") from error
+    free = shutil.disk_usage(folder).free
+    if free < n_bytes:
+        raise OSError(
+            f"the training needs {n_bytes / 1e6:,.0f} MB at {folder}, and {free / 1e6:,.0f} are "
+            "free: make room, or choose another folder"
+        )
 
 
 def learning_rates(learning_rate: float, epochs: int, schedule: str) -> list[float]:
@@ -137,50 +156,40 @@ def full_batches(order: np.ndarray, batch_size: int) -> np.ndarray:
     return order[: n_batches * batch_size].reshape(n_batches, batch_size)
 
 
-def stops(history: History, stopping: EarlyStopping | None) -> bool:
-    """Tell whether early stopping ends the training here."""
-    return stopping is not None and stopping.stops(history.validation_loss)
-
-
-def improves(history: History, stopping: EarlyStopping | None) -> bool:
-    """Tell whether the weights after this epoch are the best, and will be wanted again."""
-    wanted = stopping is not None and stopping.restore_best
-    return wanted and history.best_epoch == history.epochs
-
-
 class Run:
     """A training under way: its history, its best weights, its checkpoint and its callbacks.
 
-    Each framework adds `get_weights` (a copy), `set_weights`, `write(out, about)`, which keeps the
-    model, the optimizer, the best weights and a description, and `read(file)`, which brings them
-    back and returns the description.
+    Each framework adds `get_weights` (a copy), `set_weights`, `write(out)`, which keeps the model,
+    the optimizer and the state, and `read(file)`, which brings them back and returns the state.
     """
 
     def __init__(self, callbacks: Sequence[Callback], device: str, weights, *training):
         self.callbacks, self.history, self.best = callbacks, History(device=device), None
-        self.stopping = find(callbacks, EarlyStopping)
-        self.file = checkpoint_file(callbacks, weights, *training)
+        self.stopping = find(callbacks, EarlyStopping) or EarlyStopping(patience=sys.maxsize)
+        self.file = self._checkpoint_file(weights, training)
         if self.file and self.file.exists():
-            self._resume()
+            self._resume(self.file)
         self.start = time.perf_counter() - self.history.seconds
 
     def epochs(self, last: int) -> Iterator[int]:
         """Count the epochs that are still to be run."""
-        while self.history.epochs < last and not stops(self.history, self.stopping):
+        while self.history.epochs < last and not self.stopping.stops(self.history.validation_loss):
             yield self.history.epochs + 1
 
     def record(self, training: tuple[float, float], validation: tuple[float, float] | None) -> None:
         """Note the figures of an epoch, keep what was learned in it, and call the callbacks."""
-        history = self.history
-        history.record(training, validation)
-        if improves(history, self.stopping):
-            self.best = self.get_weights()
-        history.seconds = time.perf_counter() - self.start
+        self.note(training, validation)
         if self.file:
-            about = {"training": self.file.stem, "history": asdict(history)}
             with replacing(self.file) as out:
-                self.write(out, about)
-        call(self.callbacks, history)
+                self.write(out)
+        call(self.callbacks, self.history)
+
+    def note(self, training, validation=None) -> None:
+        """Note the figures of an epoch, and its weights where early stopping may want them back."""
+        self.history.record(training, validation)
+        if self.stopping.restore_best and self.history.best_epoch == self.history.epochs:
+            self.best = self.get_weights()
+        self.history.seconds = time.perf_counter() - self.start
 
     def finish(self) -> History:
         """Give the model its best weights, if early stopping asks for that."""
@@ -188,14 +197,41 @@ class Run:
             self.set_weights(self.best)
         return self.history
 
-    def _resume(self) -> None:
+    @property
+    def state(self) -> dict:
+        """What a checkpoint keeps besides the model and the optimizer."""
+        training = self.file and self.file.stem
+        return {"training": training, "history": asdict(self.history), "best": self.best}
+
+    @state.setter
+    def state(self, state: dict) -> None:
+        if state["training"] != (self.file and self.file.stem):
+            raise ValueError("another training")
+        self.history, self.best = History(**state["history"]), state["best"]
+
+    def _resume(self, file: Path) -> None:
+        """Go on from a checkpoint; leave the model as it was where that is damaged."""
+        file.open("rb").close()  # a file that may not be read is not damaged
         before = self.get_weights()
         try:
-            with reading(self.file):
-                about = self.read(self.file)
-                if about["training"] != self.file.stem:
-                    raise ValueError("another training")
-                self.history = History(**about["history"])
-        except Exception:
+            self.state = self.read(file)
+        except Exception as error:
             self.set_weights(before)
-            raise
+            raise CheckpointError(
+                f"{file} is damaged, or is no checkpoint of this training: delete it to begin anew"
+            ) from error
+
+    def _checkpoint_file(self, weights: list[np.ndarray], training: tuple) -> Path | None:
+        """Return where the training is kept, named after all that decides how it goes."""
+        if not (checkpoint := find(self.callbacks, Checkpoint)):
+            return None
+        _prepare(checkpoint.folder, CHECKPOINT_MODELS * sum(values.nbytes for values in weights))
+        try:
+            name = joblib.hash((weights, training, self.stopping.restore_best))
+        except (PicklingError, AttributeError, TypeError) as error:
+            raise ValueError(
+                "a checkpoint must recognise the functions that a training uses, and one of them "
+                "is a lambda or stands inside another function: define it at the top of a file or "
+                "a cell"
+            ) from error
+        return Path(checkpoint.folder, f"{name}.checkpoint")

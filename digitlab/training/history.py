@@ -14,11 +14,9 @@ class History:
 
     Attributes
     ----------
-    loss : list of float
-        Mean cross-entropy of the training clips, in nats a clip.
-    accuracy : list of float
-        Share of the training clips recognised. Where each clip has one label, micro-F1 is the same
-        number.
+    loss, accuracy : list of float
+        Mean cross-entropy of the training clips, in nats a clip; and share of them recognised,
+        which is micro-F1 where each clip has one label.
     validation_loss, validation_accuracy : list of float
         Of the validation clips; empty where there are none.
     seconds : float

@@ -86,23 +86,17 @@ class _Run(Run):
     """What is kept of a training in Keras: all variables in one file of NumPy arrays."""
 
     def __init__(self, model, callbacks, device, *training):
-        self.model = model
+        self.model, self.get_weights, self.set_weights = model, model.get_weights, model.set_weights
         layers = [type(layer).__name__ for layer in model.layers]
         super().__init__(callbacks, device, model.get_weights(), "keras", layers, *training)
-
-    def get_weights(self) -> list[np.ndarray]:
-        return self.model.get_weights()
-
-    def set_weights(self, weights: list[np.ndarray]) -> None:
-        self.model.set_weights(weights)
 
     @property
     def variables(self) -> list["keras.Variable"]:
         return [*self.model.variables, *self.model.optimizer.variables]
 
-    def write(self, out: BinaryIO, about: dict) -> None:
+    def write(self, out: BinaryIO) -> None:
         values = map(keras.ops.convert_to_numpy, self.variables)
-        np.savez(out, *values, *(self.best or ()), about=json.dumps(about))
+        np.savez(out, *values, *(self.best or ()), about=json.dumps(self.state | {"best": None}))
 
     def read(self, file: Path) -> dict:
         with np.load(file, allow_pickle=False) as kept:
@@ -110,8 +104,7 @@ class _Run(Run):
             values = [kept[f"arr_{i}"] for i in range(len(kept.files) - 1)]
         for variable in self.variables:
             variable.assign(values.pop(0))
-        self.best = values or None
-        return about
+        return about | {"best": values or None}
 
 
 def _wrong_shape(model: "keras.Model", x: np.ndarray) -> ValueError:

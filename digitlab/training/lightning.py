@@ -1,69 +1,34 @@
 """Training with Lightning: clips read as they are needed, one cycle, several devices and machines.
 
 The model, its loss and its clips make a `LightningModule`; Lightning's `Trainer` brings it to the
-devices and runs the epochs. Ours are the order of the clips, of which each process takes its share
-of every batch, and what makes an interrupted training end as it would have ended.
+devices and runs the epochs, with Lightning's early stopping, checkpoints and logs. Ours are the
+order of the clips, of which each process takes its share of every batch, and the seed of every
+epoch: so an interrupted training ends as it would have ended.
 """
 
 import copy
 import io
-import logging
-import multiprocessing
-import pickle
-import signal
 import sys
-import tempfile
-import time
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stderr, suppress
-from dataclasses import asdict
+from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 
-from digitlab.environment import refuse_devices, replacing, require, torch_device
-from digitlab.models.torch import get_weights
+from digitlab.environment import refuse_devices, require, torch_device
 from digitlab.training import torch as plain
-from digitlab.training.callbacks import (
-    Callback,
-    CheckpointError,
-    EarlyStopping,
-    call,
-    checkpoint_file,
-    find,
-    reading,
-)
+from digitlab.training.callbacks import Callback, Logger, call
 from digitlab.training.clips import Clips as Clips
 from digitlab.training.clips import Dataset, TensorDataset, as_dataset, identity, load, read
-from digitlab.training.common import (
-    as_features,
-    epoch_order,
-    full_batches,
-    improves,
-    refuse_labels,
-    refuse_settings,
-    stops,
-)
+from digitlab.training.common import as_features, epoch_order, full_batches, refuse_settings
 from digitlab.training.history import History
+from digitlab.training.rates import FEWEST_STEPS, LearningRates, refuse_course
+from digitlab.training.trainer import refuse_sharing, running
 
 torch = require("torch", extra="torch")
 L = require("lightning.pytorch", extra="torch")
-clusters = require("lightning.fabric.plugins.environments", extra="torch")
 
-PRECISIONS = ("32-true", "bf16-mixed")
-LAUNCHERS = (clusters.TorchElasticEnvironment, clusters.SLURMEnvironment)
-PROCESS_ERRORS = (
-    torch.multiprocessing.ProcessRaisedException,
-    torch.multiprocessing.ProcessExitedException,
-)
 PREDICTED_AT_ONCE = 128  # clips; the first block of C1 takes 3 MB for each feature map of a clip
-NOISY = ("lightning.pytorch", "lightning.fabric", "torch.multiprocessing.spawn")
-SKIPPED = 10  # first steps that Lightning's suggestion leaves out; it leaves out the last, too
-FEWEST_STEPS = SKIPPED + 3  # a slope needs two of those that remain
-SMOOTHING = 0.98  # of Lightning's moving average
-FLAT = 0.02  # of the loss: a smaller change is none
 
 
 def fit(
@@ -84,14 +49,14 @@ def fit(
 ) -> History:
     """Train a classifier with Adam and a one-cycle schedule, on one device or on several.
 
-    What is not described here is as in :func:`digitlab.training.torch.fit`. The learning rate
-    changes from step to step. The training clips are measured while the model learns from them,
-    with dropout. Devices and machines share each batch: together they learn what one would.
+    The learning rate changes from step to step. The training clips are measured while the model
+    learns from them, with dropout. Devices and machines share each batch: together they learn what
+    one would.
 
     Parameters
     ----------
     model, epochs, seed, device
-        As there.
+        As for :func:`digitlab.training.torch.fit`, as are the errors that are not described here.
     train, validation : tuple of arrays, or Dataset
         Features and labels; or a data set of such pairs, as :class:`Clips`.
     batch_size : int
@@ -99,8 +64,8 @@ def fit(
     learning_rate : float
         The highest learning rate.
     callbacks : list
-        With several devices a function must stand at the top of a file, as another process calls
-        it. Several machines need one folder for checkpoints that all of them see.
+        As there. For several devices a function must stand at the top of a file; several machines
+        need one folder for checkpoints that all of them see.
     devices, nodes : int
         How many GPUs, or processes without one, on each of how many machines. The same program runs
         on every machine, with ``NODE_RANK`` (0, 1, ...), ``MASTER_ADDR`` and ``MASTER_PORT`` of the
@@ -133,35 +98,26 @@ def fit(
     1.0
     """
     clips = [data if data is None else as_dataset(data) for data in (train, validation)]
-    refuse_settings(len(clips[0]), epochs, batch_size, learning_rate, clips[1], callbacks)
+    settings = (epochs, batch_size, learning_rate)
+    refuse_settings(len(clips[0]), *settings, clips[1], callbacks, precision=precision)
     device = torch_device(device)
     refuse_devices(device, devices, nodes, batch_size)
-    _refuse_sharing(devices * nodes, precision, callbacks)
-    learner = _Learner(model, *clips, epochs, batch_size, learning_rate, workers, seed)
-    history, stopping = learner.history, find(callbacks, EarlyStopping)
-    share = f"{devices * nodes} x " if devices * nodes > 1 else ""
-    history.device = share + device + ", bf16-mixed" * (precision == "bf16-mixed")
-    file = _kept_in(learner, callbacks, epochs, precision, devices, nodes)
-    kept = file if file and file.exists() else None
-    for data in clips:
-        _refuse_clips(model, data, begins=kept is None)
+    refuse_sharing(devices * nodes, clips[1], callbacks)
+    learner = _Learner(model, *clips, *settings, workers, seed)
+    about = f"{devices * nodes} x " * (devices * nodes > 1) + device
+    about += ", bf16-mixed" * (precision == "bf16-mixed")
+    run = _Run(learner, callbacks, about, precision, devices, nodes)
     model.to(memory_format=torch.channels_last)  # a third faster where there are pictures
-    if kept:
-        history = _resume(learner, kept)
-    if history.epochs < epochs and not stops(history, stopping):
-        with _running(learner):
-            trainer = _trainer(device, devices, nodes, epochs, precision, _Epochs(callbacks, file))
-            trainer.fit(learner, ckpt_path=kept)
-    if learner.best:
-        model.load_state_dict(learner.best)
+    if any(run.epochs(epochs)):
+        kept = run.file if run.file and run.file.exists() else None
+        with running(device, devices, nodes, epochs, precision, run) as trainer:
+            trainer.fit(learner, ckpt_path=kept, weights_only=True)
     model.to(device)
-    return learner.history
+    return run.finish()
 
 
 def predict(model: "torch.nn.Module", x: "np.ndarray | torch.utils.data.Dataset") -> np.ndarray:
-    """Return the probabilities of each class, as :func:`digitlab.training.torch.predict` does.
-
-    It works on part of the clips at a time.
+    """Return the probabilities of each class, for part of the clips at a time.
 
     Parameters
     ----------
@@ -169,38 +125,11 @@ def predict(model: "torch.nn.Module", x: "np.ndarray | torch.utils.data.Dataset"
         Returns log-probabilities.
     x : array of shape (n_clips, ...), float, or Dataset
         Features; or a data set such as :class:`Clips`, whose labels are not looked at.
-
-    Examples
-    --------
-    >>> from digitlab.models.torch import logistic_regression
-    >>> predict(logistic_regression(4, 2), np.zeros((300, 4))).shape
-    (300, 2)
     """
     if not isinstance(x, Dataset):
         x = TensorDataset(torch.as_tensor(as_features(x)))
-    _refuse_clips(model, x, begins=False)
-    with _quiet(), L.utilities.seed.isolate_rng():
-        batches = load(x, PREDICTED_AT_ONCE, range(len(x)), workers=1)
-        return np.concatenate([plain.predict(model, batch) for batch, *_ in map(read, batches)])
-
-
-# --- the learning-rate finder -----------------------------------------------------------------
-
-
-class LearningRates(NamedTuple):
-    """How the loss went while the learning rate grew.
-
-    Attributes
-    ----------
-    rates, losses : array of shape (n_steps,)
-        The learning rates tried, and the loss with each: a moving average, as it is noisy.
-    suggestion : float
-        The learning rate at which the loss fell most steeply.
-    """
-
-    rates: np.ndarray
-    losses: np.ndarray
-    suggestion: float
+    batches = load(as_dataset(x), PREDICTED_AT_ONCE, range(len(x)), workers=1)
+    return np.concatenate([plain.predict(model, batch) for batch, *_ in map(read, batches)])
 
 
 def find_learning_rate(
@@ -214,10 +143,10 @@ def find_learning_rate(
     seed: int = 0,
     device: str | None = None,
 ) -> LearningRates:
-    """Try learning rates from low to high, each for one step, to see at which a model learns.
+    """Try learning rates from low to high on a copy of a model, each for one step.
 
-    It ends early where the loss has grown to four times its lowest. A copy of the model learns; the
-    model stays as it is.
+    It ends early where the loss has grown to four times its lowest. Lightning's suggestion leaves
+    the first ten steps out.
 
     Parameters
     ----------
@@ -227,11 +156,6 @@ def find_learning_rate(
         The first learning rate and the last; those between grow from step to step by one factor.
     n_steps : int
         How many, at least 13.
-
-    Returns
-    -------
-    LearningRates
-        Rates and losses, and a suggestion: Lightning's, which leaves the first ten steps out.
 
     Raises
     ------
@@ -262,42 +186,19 @@ def find_learning_rate(
             f"least {FEWEST_STEPS}), and a highest rate above the lowest"
         )
     device = torch_device(device)
-    _refuse_clips(model, train)
     learner = _Learner(copy.deepcopy(model), train, None, 1, batch_size, lowest, 0, seed)
     silence = nullcontext() if sys.stderr.isatty() else redirect_stderr(io.StringIO())
-    with tempfile.TemporaryDirectory() as folder, silence, _running(learner):
-        trainer = _trainer(device, 1, 1, -1, "32-true", default_root_dir=folder)
+    with silence, running(device, 1, 1, -1, "32-true") as trainer:
         torch.manual_seed(seed)
         found = L.tuner.Tuner(trainer).lr_find(
             learner, min_lr=lowest, max_lr=highest, num_training=n_steps
         )
     losses = np.array(found.results["loss"])
-    _refuse_course(losses, lowest, highest)
+    refuse_course(losses, lowest, highest)
     return LearningRates(np.array(found.results["lr"]), losses, found.suggestion())
 
 
-def _refuse_course(losses: np.ndarray, lowest: float, highest: float) -> None:
-    """Say why no learning rate can be read from these losses, and what to do."""
-    if not np.isfinite(losses[: SKIPPED + 2]).all():
-        raise FloatingPointError(
-            f"the loss is NaN or infinite from the first steps on, at a learning rate of "
-            f"{lowest:g}: look for NaN and very large numbers in the features, or lower `lowest`"
-        )
-    weights = SMOOTHING ** np.arange(1, len(losses) + 2)
-    means = losses * (1 - weights[1:]) / (1 - weights[:-1])  # Lightning's begin too low
-    usable = means[SKIPPED:-1][np.isfinite(means[SKIPPED:-1])]
-    change = FLAT * means[0]
-    if len(usable) > 1 and np.ptp(usable) <= change:
-        raise ValueError(
-            f"the loss hardly changed between {lowest:g} and {highest:g}: it stayed near "
-            f"{usable.mean():.3g}. Raise `highest` or `n_steps`, or see whether the model can "
-            "learn from these features at all"
-        )
-    if len(usable) < 2 or usable[0] - usable.min() <= change:
-        raise ValueError(f"the loss grew from {lowest:g} on: begin lower, with another `lowest`")
-
-
-# --- the model and its clips ------------------------------------------------------------------
+# --- the model, its clips and its epochs -------------------------------------------------------
 
 
 class _Learner(L.LightningModule):
@@ -308,12 +209,12 @@ class _Learner(L.LightningModule):
         self.model, self.train_clips, self.validation_clips = model, train, validation
         self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
         self.workers, self.seed = workers, seed
-        self.history, self.best, self.sums = History(), {}, {}
-        self.training_name, self.error_file = "", None
-
-    def __setstate__(self, state: dict) -> None:
-        super().__setstate__(state)
-        _silence()  # a process that shares the training
+        self.run, self.sums = None, {}
+        for data in filter(None, (train, validation)):
+            is_tensors = isinstance(data, TensorDataset)
+            labels = data.tensors[1] if is_tensors else getattr(data, "labels", None)
+            plain.refuse_misfits(model, data[0][0][np.newaxis], labels)
+        model.train()
 
     def train_dataloader(self):
         return self._load(self.train_clips, _Order(self))
@@ -334,12 +235,10 @@ class _Learner(L.LightningModule):
         return [optimizer], [{"scheduler": cycle, "interval": "step"}]
 
     def training_step(self, batch, number):
-        with self.noting_errors():
-            return self._measured(batch, "training")
+        return self._measured(batch, "training")
 
     def validation_step(self, batch, number):
-        with self.noting_errors():
-            self._measured(batch, "validation")
+        self._measured(batch, "validation")
 
     def _measured(self, batch, clips: str) -> "torch.Tensor":
         """Return the mean loss; add up losses, clips that were recognised, and clips."""
@@ -351,25 +250,13 @@ class _Learner(L.LightningModule):
         self.sums[clips] = self.sums.get(clips, 0) + sums
         return loss
 
-    @contextmanager
-    def noting_errors(self) -> Iterator[None]:
-        """Keep an error of a process that shares the training, so that the first can raise it."""
-        try:
-            yield
-        except Exception as error:
-            if multiprocessing.parent_process() and not self.error_file.exists():
-                with suppress(Exception):  # it cannot be pickled
-                    self.error_file.write_bytes(pickle.dumps(error))
-            raise
-
-    def get_extra_state(self) -> dict:
+    def get_extra_state(self) -> dict | None:
         """Return what a checkpoint keeps besides weights, and what comes back from a process."""
-        history = asdict(self.history)
-        return {"training": self.training_name, "history": history, "best": self.best}
+        return self.run and self.run.state
 
-    def set_extra_state(self, state: dict) -> None:
-        self.training_name, self.best = state["training"], state["best"]
-        self.history = History(**state["history"])
+    def set_extra_state(self, state: dict | None) -> None:
+        if self.run:
+            self.run.state = state
 
 
 class _Order(torch.utils.data.Sampler):
@@ -378,218 +265,58 @@ class _Order(torch.utils.data.Sampler):
     def __init__(self, learner: _Learner):
         self.learner = learner
 
-    def __len__(self) -> int:
-        n_clips, batch_size = len(self.learner.train_clips), self.learner.batch_size
-        return n_clips // batch_size * batch_size // self.learner.trainer.world_size
-
     def __iter__(self) -> Iterator[int]:
-        # the history knows which epoch it is, also where Lightning resumes from a checkpoint
-        learner, epoch = self.learner, self.learner.history.epochs + 1
+        return iter(self.rows().tolist())
+
+    def __len__(self) -> int:
+        return len(self.rows())
+
+    def rows(self) -> np.ndarray:
+        learner = self.learner
+        epoch = learner.run.history.epochs + 1 if learner.run else 1
         order, _ = epoch_order(len(learner.train_clips), learner.seed, epoch)
         order = full_batches(order, learner.batch_size).ravel()
-        yield from order[learner.global_rank :: learner.trainer.world_size].tolist()
+        return order[learner.global_rank :: learner.trainer.world_size]
 
 
-class _Epochs(L.Callback):
-    """Seeds every epoch; after it, records the figures, keeps them, and may end the training."""
+class _Run(plain._Run, L.Callback):
+    """What is kept of a training by Lightning: it seeds every epoch, and notes its figures."""
 
-    def __init__(self, callbacks: Sequence[Callback], file: Path | None):
-        self.callbacks, self.file = callbacks, file
-        self.stopping = find(callbacks, EarlyStopping)
+    def __init__(self, learner: _Learner, callbacks, device: str, *training):
+        self.learner, learner.run = learner, self
+        clips = map(identity, (learner.train_clips, learner.validation_clips))
+        training += learner.epochs, learner.batch_size, learner.learning_rate, learner.seed
+        [optimizer], _ = learner.configure_optimizers()
+        super().__init__(learner.model, optimizer, callbacks, device, *clips, *training)
+
+    def read(self, file: Path) -> dict:
+        """Give back what Lightning keeps, so that damage shows before Lightning reads it."""
+        kept = torch.load(file, map_location="cpu", weights_only=True)
+        self.learner.load_state_dict(kept["state_dict"])
+        plain.load_optimizer(self.optimizer, kept["optimizer_states"][0])
+        return self.state
 
     def on_train_start(self, trainer, learner):
-        self.start = time.perf_counter() - learner.history.seconds
+        for epoch in range(1, self.history.epochs + 1):
+            self._log(trainer, epoch)  # a log begins anew, and is whole
 
     def on_train_epoch_start(self, trainer, learner):
-        entropy = [learner.seed, learner.history.epochs + 1, trainer.global_rank]
+        entropy = [learner.seed, self.history.epochs + 1, trainer.global_rank]
         torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
         learner.sums = {}
 
     def on_train_epoch_end(self, trainer, learner):
-        history = learner.history
-        with learner.noting_errors():
-            history.record(*self._figures(trainer, learner))
-            history.seconds = time.perf_counter() - self.start
-            last = {name: values[-1] for name, values in history.curves.items()}
-            learner.log_dict(last, prog_bar=True)
-            if improves(history, self.stopping):
-                learner.best = copy.deepcopy(learner.model).cpu().state_dict()
-            if self.file:
-                trainer.save_checkpoint(self.file)
-            if trainer.is_global_zero:
-                call(self.callbacks, history)
-        trainer.should_stop = stops(history, self.stopping)
+        # Lightning's own means are wrong where processes have unequal numbers of clips
+        sums = [trainer.strategy.reduce(s, reduce_op="sum") for s in learner.sums.values()]
+        self.note(*[(total[:2] / total[2]).tolist() for total in sums])
+        learner.log_dict(self._log(trainer, self.history.epochs), logger=False, prog_bar=True)
+        if trainer.is_global_zero:
+            functions = [one for one in self.callbacks if not isinstance(one, Logger)]
+            call(functions, self.history)
 
-    def _figures(self, trainer, learner) -> Iterator[list[float]]:
-        """Return loss and accuracy of the training clips, and of the validation clips."""
-        for clips in ("training", "validation")[: 1 if learner.validation_clips is None else 2]:
-            # Lightning's own means are wrong where processes have unequal numbers of clips
-            sums = trainer.strategy.reduce(learner.sums[clips], reduce_op="sum")
-            yield (sums[:2] / sums[2]).tolist()
-
-
-# --- before a training ------------------------------------------------------------------------
-
-
-def _refuse_clips(model: "torch.nn.Module", data: Any, begins: bool = True) -> None:
-    """Refuse no clips; at the beginning, also those that the model does not fit."""
-    if data is not None and not len(data):
-        raise ValueError("there are no clips")
-    if data is None or not begins:
-        return
-    learns = model.training
-    n_classes = plain.predict(model, np.asarray(data[0][0])[np.newaxis]).shape[1]
-    model.train(learns)
-    if isinstance(data, TensorDataset):
-        refuse_labels(data.tensors[1].numpy(), n_classes)
-
-
-def _refuse_sharing(n_devices: int, precision: str, callbacks: Sequence[Callback]) -> None:
-    """Refuse several devices where this program cannot be started anew for each."""
-    if precision not in PRECISIONS:
-        raise ValueError(f"there is no precision {precision!r}; there are {', '.join(PRECISIONS)}")
-    if n_devices == 1 or _is_launched():
-        return
-    anew = f"{n_devices} devices cannot share this training: each starts this program anew"
-    program = getattr(sys.modules["__main__"], "__file__", None)
-    if hasattr(sys, "ps1") or sys.flags.interactive or (program and not Path(program).exists()):
-        raise ValueError(
-            f"{anew}, and a notebook or an interactive session cannot be. Leave devices at 1, or "
-            f"run it as a script, such as `digitlab run C1 --devices {n_devices}`"
-        )
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise ValueError(f'{anew}. Put what it does under `if __name__ == "__main__":`')
-    try:
-        pickle.dumps(callbacks)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise ValueError(
-            f"{anew}, and calls the callbacks there. Define their functions at the top of a file"
-        ) from error
-
-
-def _is_launched() -> bool:
-    """Tell whether torchrun or Slurm started this process, as one of several."""
-    return any(launcher.detect() for launcher in LAUNCHERS)
-
-
-def _kept_in(learner: _Learner, callbacks: Sequence[Callback], *training: Any) -> Path | None:
-    """Return where this training is kept."""
-    model, clips = learner.model, (learner.train_clips, learner.validation_clips)
-    how = (learner.batch_size, learner.learning_rate, learner.seed, str(model), *training)
-    identities = map(identity, clips)
-    file = checkpoint_file(callbacks, get_weights(model), "lightning", *identities, *how)
-    learner.training_name = file.stem if file else ""
-    return file
-
-
-def _resume(learner: _Learner, file: Path) -> History:
-    """Give history and best weights back; refuse a checkpoint that Lightning could not use."""
-    before = copy.deepcopy(learner.model.state_dict())
-    try:
-        with reading(file):
-            kept = torch.load(file, map_location="cpu", weights_only=True)
-            learner.load_state_dict(kept["state_dict"])
-            [optimizer], _ = learner.configure_optimizers()
-            plain.load_optimizer(optimizer, kept["optimizer_states"][0])
-            if learner.training_name != file.stem:
-                raise ValueError("another training")
-    except CheckpointError:
-        learner.model.load_state_dict(before)
-        raise
-    return learner.history
-
-
-# --- Lightning itself -------------------------------------------------------------------------
-
-
-class _CheckpointFiles(L.plugins.TorchCheckpointIO):
-    """Lightning's checkpoints, whole or not at all, and read without running what they hold."""
-
-    def save_checkpoint(self, checkpoint: dict, path: "str | Path", storage_options=None) -> None:
-        with replacing(Path(path)) as out:
-            torch.save(checkpoint, out)
-
-    def load_checkpoint(self, path: "str | Path", *args: Any, **kwargs: Any) -> dict:
-        return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _trainer(
-    device: str,
-    devices: int,
-    nodes: int,
-    epochs: int,
-    precision: str,
-    *callbacks: "L.Callback",
-    **settings: Any,
-) -> "L.Trainer":
-    kind, _, number = device.partition(":")
-    is_shared = devices * nodes > 1
-    progress = [L.callbacks.TQDMProgressBar()] if sys.stdout.isatty() else []
-    return L.Trainer(
-        accelerator=kind,
-        devices=[int(number)] if number else devices,
-        num_nodes=nodes,
-        precision=precision,
-        max_epochs=epochs,
-        strategy=("ddp" if _is_launched() else "ddp_spawn") if is_shared else "auto",
-        sync_batchnorm=is_shared and kind == "cuda",
-        use_distributed_sampler=False,  # clips are shared out already
-        num_sanity_val_steps=0,
-        logger=False,  # Lightning's own would delete the epochs before an interruption
-        enable_checkpointing=False,  # `_Epochs` saves before it calls other callbacks
-        enable_model_summary=False,
-        enable_progress_bar=bool(progress),
-        callbacks=[*callbacks, *progress],
-        plugins=[_CheckpointFiles()],
-        **settings,
-    )
-
-
-@contextmanager
-def _running(learner: _Learner) -> Iterator[None]:
-    """Leave random generators and Ctrl+C as they were, and say plainly what went wrong."""
-    on_interrupt = signal.getsignal(signal.SIGINT)
-    with tempfile.TemporaryDirectory() as folder:
-        learner.error_file = Path(folder, "error")
-        try:
-            with _quiet(), L.utilities.seed.isolate_rng():
-                yield
-        except SystemExit as stopped:  # Lightning's answer to Ctrl+C, which it then ignores
-            signal.signal(signal.SIGINT, on_interrupt)
-            raise KeyboardInterrupt from stopped
-        except PROCESS_ERRORS as error:
-            if learner.error_file.exists():
-                raise pickle.loads(learner.error_file.read_bytes()) from None
-            raise ChildProcessError(
-                "one of the processes that share the training has ended: see what it printed, and "
-                "whether memory is short"
-            ) from error
-        except L.utilities.exceptions.MisconfigurationException as error:
-            raise ValueError(
-                "Lightning cannot train on these devices: compare their number with what torchrun "
-                "or Slurm was told, or leave devices and nodes at 1"
-            ) from error
-        finally:
-            for process in multiprocessing.active_children():
-                if process.name.startswith("SpawnProcess"):
-                    process.kill()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Leave out Lightning's remarks, which are about its own arguments."""
-    levels = {name: logging.getLogger(name).level for name in NOISY}
-    with warnings.catch_warnings():
-        _silence()
-        try:
-            yield
-        finally:
-            for name, level in levels.items():
-                logging.getLogger(name).setLevel(level)
-
-
-def _silence() -> None:
-    for name in NOISY:
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # errors are raised, too
-    warnings.filterwarnings("ignore", module=r"lightning\.")
-    warnings.filterwarnings("ignore", "Grad strides do not match bucket view")  # channels last
+    def _log(self, trainer, epoch: int) -> dict[str, float]:
+        """Write and return the figures of an epoch."""
+        figures = {name: values[epoch - 1] for name, values in self.history.curves.items()}
+        for logger in trainer.loggers:
+            logger.log_metrics({"epoch": epoch} | figures, step=epoch)
+        return figures

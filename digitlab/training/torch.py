@@ -28,6 +28,7 @@ require("torch", extra="torch")
 
 import torch  # noqa: E402
 
+__all__ = ["fit", "predict"]
 SMALL_BATCH = 2**20  # numbers
 
 
@@ -67,8 +68,7 @@ def fit(
         The optimizer's; the default is Adam's own.
     schedule : {"constant", "cosine", "one-cycle"}
         How the learning rate changes from epoch to epoch: not at all; from `learning_rate` along
-        half a cosine towards 0; or up to it along half a cosine for three tenths of the epochs, and
-        down along another one, as :func:`digitlab.training.lightning.fit` does from step to step.
+        half a cosine towards 0; or up to it for three tenths of the epochs, and down again.
     augment : callable, optional
         Takes the features and a random generator, and returns what an epoch learns from: other
         versions of the same clips, in their order.
@@ -91,8 +91,7 @@ def fit(
     Raises
     ------
     ValueError
-        If there are fewer clips than a batch holds; if features, labels and model do not fit
-        together; if early stopping has no validation clips; or if a setting is unknown.
+        If features, labels, model and settings do not fit together.
     CheckpointError
         If a checkpoint is damaged.
     FloatingPointError
@@ -121,11 +120,11 @@ def fit(
     device = torch_device(device)
     model.to(device)
     for features, labels in filter(None, ((x, y), validation)):
-        refuse_labels(labels, n_classes=predict(model, features[:1]).shape[1])
+        refuse_misfits(model, features[:1], labels)
     rates = learning_rates(learning_rate, epochs, schedule)
     settings = (batch_size, optimizer, rates, augment, seed)
     optimizer = make_optimizer(optimizer, model, learning_rate)
-    run = _Run(model, optimizer, callbacks, device, x, y, validation, *settings)
+    run = _Run(model, optimizer, callbacks, device, "torch", x, y, validation, *settings)
     tensors = to_tensors(x, y, device)
     validation = validation and to_tensors(*validation, device)
     with _threads_for(x[:batch_size], device):
@@ -137,6 +136,13 @@ def fit(
                 train_epoch(model, optimizer, *varied, full_batches(order, batch_size))
             run.record(measure(model, *tensors), validation and measure(model, *validation))
     return run.finish()
+
+
+def refuse_misfits(model: "torch.nn.Module", clip: np.ndarray, y: np.ndarray | None) -> None:
+    """Refuse clips that the model cannot be given, and labels that it has no class for."""
+    n_classes = predict(model, clip).shape[1]
+    if y is not None:
+        refuse_labels(np.asarray(y), n_classes)
 
 
 def train_epoch(
@@ -176,10 +182,7 @@ def load_optimizer(optimizer: "torch.optim.Optimizer", state: dict) -> None:
 
 def to_tensors(x: np.ndarray, y: np.ndarray, device: str) -> tuple["torch.Tensor", "torch.Tensor"]:
     """Return features and labels on a device."""
-    return (
-        torch.as_tensor(x, dtype=torch.float32, device=device),
-        torch.as_tensor(y, dtype=torch.long, device=device),
-    )
+    return torch.as_tensor(x, device=device).float(), torch.as_tensor(y, device=device).long()
 
 
 def measure(model: "torch.nn.Module", x: "torch.Tensor", y: "torch.Tensor") -> tuple[float, float]:
@@ -199,24 +202,20 @@ class _Run(Run):
     """What is kept of a training in PyTorch."""
 
     def __init__(self, model, optimizer, callbacks, device, *training):
-        self.model, self.optimizer = model, optimizer
-        super().__init__(callbacks, device, get_weights(model), "torch", str(model), *training)
+        self.model, self.optimizer, self.set_weights = model, optimizer, model.load_state_dict
+        super().__init__(callbacks, device, get_weights(model), str(model), *training)
 
     def get_weights(self) -> dict:
         return copy.deepcopy(self.model.state_dict())
 
-    def set_weights(self, weights: dict) -> None:
-        self.model.load_state_dict(weights)
-
-    def write(self, out: BinaryIO, about: dict) -> None:
+    def write(self, out: BinaryIO) -> None:
         model, optimizer = self.model.state_dict(), self.optimizer.state_dict()
-        torch.save({"model": model, "optimizer": optimizer, "best": self.best} | about, out)
+        torch.save({"model": model, "optimizer": optimizer} | self.state, out)
 
     def read(self, file: Path) -> dict:
         kept = torch.load(file, map_location="cpu", weights_only=True)
         self.model.load_state_dict(kept["model"])
         load_optimizer(self.optimizer, kept["optimizer"])
-        self.best = kept["best"]
         return kept
 
 
@@ -257,11 +256,6 @@ def predict(model: "torch.nn.Module", x: np.ndarray) -> np.ndarray:
     -------
     array of shape (n_clips, n_classes), float32
         Each row sums to 1.
-
-    Raises
-    ------
-    ValueError
-        If there are no clips, or if the model cannot be given these features.
 
     Examples
     --------
