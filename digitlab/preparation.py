@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy.signal import butter, sosfilt
+from scipy.signal import butter, sosfilt, sosfiltfilt
 
 from digitlab import audio
 
@@ -23,6 +23,9 @@ ABOVE_NOISE_DB = 6  # what is no louder than this above the noise does not, eith
 STANDS_OUT_DB = 10  # from the noise to the loudest frame
 LONGEST_GAP_S = 0.2  # within a word: the silence before its last consonant
 MARGIN_S = 0.05  # kept on both sides of the word
+SURROUNDINGS_S = 0.35  # what may lie around a word, in all, before it is cut off
+LOW_HZ = 10  # what lies below is no sound, but a DC offset that drifts
+LEAST_DRIFT = 0.08  # of the peak: less of it stays
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,9 @@ class Preparation:
     normalize : bool
         Whether each clip is scaled to peak 1.
     background : bool
-        Whether a recording that is too long keeps what surrounds the word, as far as there is room.
-        If not, zeros surround it, as they surround a clip that was cut to the word beforehand.
+        Whether a recording keeps what surrounds the word, as far as there is room. If not, more
+        than 0.35 s of it is cut off, and zeros surround the word, as in a corpus whose clips were
+        cut to their words beforehand.
 
     Examples
     --------
@@ -88,7 +92,7 @@ class Prepared:
     n_channels : int
         How many were mixed down to one.
     offset : float
-        The DC offset that was removed; 0 if there was none to speak of.
+        The DC offset that was removed, the largest value of one that drifts; 0 if there was none.
     old_rate, rate : int
         In Hz, before and after.
     removed_s : float
@@ -174,8 +178,9 @@ def prepare(samples: np.ndarray, rate: int, preparation: Preparation) -> Prepare
 
     Notes
     -----
-    Mixed down; freed of a DC offset above 1 % of the peak; resampled; cut, if it is longer than the
-    clip; scaled to peak 1, if that is asked for; padded with zeros.
+    Mixed down; freed of a DC offset above 1 % of the peak, and of one that drifts (what lies below
+    10 Hz, if it reaches 8 %); resampled; cut to its word, if it is longer than the clip or if more
+    than 0.35 s lie around the word; scaled to peak 1, if that is asked for; padded with zeros.
 
     Examples
     --------
@@ -213,15 +218,9 @@ def cut_to_fit(samples: np.ndarray, rate: int, preparation: Preparation) -> Prep
     n_channels = 1 if samples.ndim == 1 else samples.shape[1]
     if samples.ndim == 2:
         samples = samples.mean(axis=1)
-    offset = float(samples.mean(dtype=np.float64))
-    if abs(offset) > LEAST_OFFSET * np.abs(samples).max():
-        samples = samples - np.float32(offset)
-    else:
-        offset = 0.0
+    samples, offset = _without_offset(samples, rate)
     samples = audio.resample(samples, rate, preparation.rate)
-    kept, lost, stands_out = slice(None), 0, True
-    if len(samples) > preparation.n_samples:
-        kept, lost, stands_out = _find(samples, preparation)
+    kept, lost, stands_out = _find(samples, preparation)
     n_kept = len(samples[kept])
     return Prepared(
         samples=samples[kept],
@@ -303,7 +302,7 @@ def summarise(prepared: Iterable[Prepared], name: str = "recordings") -> tuple[s
     --------
     >>> system = Preparation(rate=8000, n_samples=8192)
     >>> summarise([prepare(np.ones(9000) * sign, 8000, system) for sign in (1, -1)])[0]
-    '2 of 2 recordings had a DC offset of more than 1 % of their peak: it was removed.'
+    '2 of 2 recordings had a DC offset: it was removed.'
     """
     prepared = list(prepared)
     n_all = f"{len(prepared):,} {name}"
@@ -311,12 +310,9 @@ def summarise(prepared: Iterable[Prepared], name: str = "recordings") -> tuple[s
         "{} of {} have several channels: they were mixed down to one.": (
             one.n_channels > 1 for one in prepared
         ),
-        "{} of {} had a DC offset of more than 1 % of their peak: it was removed.": (
-            one.offset != 0 for one in prepared
-        ),
-        "{} of {} are longer than the {seconds:.2f} s of a clip: each was cut to its word.": (
-            one.is_cut for one in prepared
-        ),
+        "{} of {} had a DC offset: it was removed.": (one.offset != 0 for one in prepared),
+        "{} of {} are longer than the {seconds:.2f} s of a clip, or have more than 0.35 s around "
+        "the word: each was cut to its word.": (one.is_cut for one in prepared),
         "{} of {} hold a word longer than {seconds:.2f} s: a part of it was lost.": (
             one.lost_s > 0 and one.stands_out for one in prepared
         ),
@@ -331,10 +327,30 @@ def summarise(prepared: Iterable[Prepared], name: str = "recordings") -> tuple[s
     )
 
 
+def _without_offset(samples: np.ndarray, rate: int) -> tuple[np.ndarray, float]:
+    """Remove a DC offset, and one that drifts; return the largest value that was removed."""
+    peak, offset = np.abs(samples).max(), float(samples.mean(dtype=np.float64))
+    if abs(offset) > LEAST_OFFSET * peak:
+        samples = samples - np.float32(offset)
+    else:
+        offset = 0.0
+    if len(samples) > rate / LOW_HZ > 2:
+        low_pass = butter(2, LOW_HZ, fs=rate, output="sos")
+        n_mirrored = min(len(samples) - 1, round(rate / LOW_HZ))
+        drift = sosfiltfilt(low_pass, samples, padtype="even", padlen=n_mirrored)
+        if (largest := np.abs(drift).max()) > LEAST_DRIFT * peak:
+            samples, offset = samples - drift.astype(np.float32), max(offset, largest, key=abs)
+    return samples, float(offset)
+
+
 def _find(samples: np.ndarray, preparation: Preparation) -> tuple[slice, int, bool]:
-    """Return where the word lies in a recording that is too long, and what of it does not fit."""
-    n_samples, word = preparation.n_samples, find_word(samples, preparation.rate)
+    """Return what of a recording is kept, what of its word does not fit, and if one stands out."""
+    n_samples = preparation.n_samples
+    fits = len(samples) <= n_samples
+    word = None if fits and preparation.background else find_word(samples, preparation.rate)
     start, stop = word or (0, len(samples))
+    if fits and len(samples) - (stop - start) <= SURROUNDINGS_S * preparation.rate:
+        return slice(None), 0, True
     too_long = stop - start - n_samples
     if too_long > 0:
         start += _loudest(samples[start:stop], n_samples)

@@ -112,6 +112,24 @@ def test_a_dc_offset_is_removed_and_said(seven, offset):
     assert not any("DC offset" in phrase for phrase in plain.describe())
 
 
+@pytest.mark.parametrize("drift", [np.linspace(-0.1, 0.1, 24000), np.repeat([0, 0.1], 12000)])
+def test_an_offset_that_drifts_is_removed_and_said(seven, drift):
+    recording = in_silence(0.5 * seven, 0.6, 3)[:24000]
+    plain = prepare(recording, 8000, SYSTEM)
+    moved = prepare(recording + drift.astype(np.float32), 8000, SYSTEM)
+    assert likeness(plain.samples, moved.samples) > 0.95
+    assert any("DC offset" in phrase for phrase in moved.describe())
+
+
+@pytest.mark.parametrize("seconds", [0.9, 1.0, 1.02, 1.1])
+def test_noise_around_a_word_is_cut_off_however_long_the_recording_is(seven, seconds):
+    recording = in_silence(seven[:4800], 0.02, seconds - 0.02, noise_db=30)[: int(seconds * 8000)]
+    clip = prepare(recording, 8000, SYSTEM)
+    assert np.count_nonzero(clip.samples) < 6500
+    kept = prepare(recording, 8000, replace(SYSTEM, background=True))
+    assert np.count_nonzero(kept.samples) > min(len(recording), 8192) - 10
+
+
 def test_integers_and_channels_are_the_same_recording(seven):
     plain = prepare(seven, 8000, SYSTEM).samples
     integers = np.rint(seven * 32767).astype(np.int16)
@@ -138,7 +156,8 @@ def test_many_recordings_are_summed_up_in_a_line_a_kind(seven):
     long = [cut_to_fit(in_silence(seven), 8000, SYSTEM) for _ in range(3)]
     moved = cut_to_fit(seven + 0.5, 8000, SYSTEM)
     assert summarise([*long, moved]) == (
-        "1 of 4 recordings had a DC offset of more than 1 % of their peak: it was removed.",
-        "3 of 4 recordings are longer than the 1.02 s of a clip: each was cut to its word.",
+        "1 of 4 recordings had a DC offset: it was removed.",
+        "3 of 4 recordings are longer than the 1.02 s of a clip, or have more than 0.35 s around "
+        "the word: each was cut to its word.",
     )
     assert preparation.summarise([]) == ()

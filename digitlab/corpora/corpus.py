@@ -138,6 +138,7 @@ class Corpus:
         align: Literal["center", "start"] = "center",
         normalize: bool = True,
         rate: int | None = None,
+        background: bool = False,
     ) -> np.ndarray:
         """Read every clip into one array of clips of one length.
 
@@ -155,6 +156,9 @@ class Corpus:
             Whether to scale each clip to peak 1.
         rate : int, optional
             Resample to this rate in Hz, to which `n_samples` then refers.
+        background : bool
+            Whether recordings keep what surrounds the word, as for
+            :class:`digitlab.preparation.Preparation`.
 
         Returns
         -------
@@ -175,7 +179,7 @@ class Corpus:
         >>> corpora.load("voices").at_scale("smoke").waveforms().shape
         (240, 8192)
         """
-        preparation = Preparation(rate or self.rate, n_samples, align, normalize)
+        preparation = Preparation(rate or self.rate, n_samples, align, normalize, background)
         waveforms, notes = self.prepare(preparation)
         for note in notes:
             say_once(note)
