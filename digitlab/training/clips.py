@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from digitlab.corpora import Corpus, CorpusError
 from digitlab.environment import require
@@ -109,7 +110,7 @@ def read(batch):
     return batch
 
 
-def as_dataset(clips) -> "torch.utils.data.Dataset":
+def as_dataset(clips) -> Any:
     """Return a data set: the one given, or one of a pair of arrays."""
     if not isinstance(clips, Dataset):
         clips = TensorDataset(*map(torch.from_numpy, as_clips(*clips)))

@@ -3,7 +3,7 @@
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from pickle import PicklingError
@@ -163,8 +163,14 @@ class Run:
     the optimizer and the state, and `read(file)`, which brings them back and returns the state.
     """
 
+    get_weights: Callable[[], Any]
+    set_weights: Callable[[Any], None]
+    write: Callable[[Any], None]
+    read: Callable[[Path], dict]
+
     def __init__(self, callbacks: Sequence[Callback], device: str, weights, *training):
-        self.callbacks, self.history, self.best = callbacks, History(device=device), None
+        self.callbacks, self.history = callbacks, History(device=device)
+        self.best: Any = None
         self.stopping = find(callbacks, EarlyStopping) or EarlyStopping(patience=sys.maxsize)
         self.file = self._checkpoint_file(weights, training)
         if self.file and self.file.exists():

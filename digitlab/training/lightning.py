@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,8 +26,11 @@ from digitlab.training.history import History
 from digitlab.training.rates import FEWEST_STEPS, LearningRates, refuse_course
 from digitlab.training.trainer import refuse_sharing, running
 
-torch = require("torch", extra="torch")
-L = require("lightning.pytorch", extra="torch")
+require("lightning.pytorch", extra="torch")
+
+import lightning.pytorch as L  # noqa: E402
+import torch  # noqa: E402
+from lightning.pytorch.tuner import Tuner  # noqa: E402
 
 PREDICTED_AT_ONCE = 128  # clips; the first block of C1 takes 3 MB for each feature map of a clip
 
@@ -97,17 +101,19 @@ def fit(
     >>> history.accuracy[-1]
     1.0
     """
-    clips = [data if data is None else as_dataset(data) for data in (train, validation)]
+    clips = as_dataset(train)
+    held_back = None if validation is None else as_dataset(validation)
     settings = (epochs, batch_size, learning_rate)
-    refuse_settings(len(clips[0]), *settings, clips[1], callbacks, precision=precision)
+    refuse_settings(len(clips), *settings, held_back, callbacks, precision=precision)
     device = torch_device(device)
     refuse_devices(device, devices, nodes, batch_size)
-    refuse_sharing(devices * nodes, clips[1], callbacks)
-    learner = _Learner(model, *clips, *settings, workers, seed)
+    refuse_sharing(devices * nodes, held_back, callbacks)
+    learner = _Learner(model, clips, held_back, *settings, workers, seed)
     about = f"{devices * nodes} x " * (devices * nodes > 1) + device
     about += ", bf16-mixed" * (precision == "bf16-mixed")
     run = _Run(learner, callbacks, about, precision, devices, nodes)
-    model.to(memory_format=torch.channels_last)  # a third faster where there are pictures
+    # a third faster where there are pictures
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch lacks it
     if any(run.epochs(epochs)):
         kept = run.file if run.file and run.file.exists() else None
         with running(device, devices, nodes, epochs, precision, run) as trainer:
@@ -126,9 +132,9 @@ def predict(model: "torch.nn.Module", x: "np.ndarray | torch.utils.data.Dataset"
     x : array of shape (n_clips, ...), float, or Dataset
         Features; or a data set such as :class:`Clips`, whose labels are not looked at.
     """
-    if not isinstance(x, Dataset):
-        x = TensorDataset(torch.as_tensor(as_features(x)))
-    batches = load(as_dataset(x), PREDICTED_AT_ONCE, range(len(x)), workers=1)
+    given = x if isinstance(x, Dataset) else TensorDataset(torch.as_tensor(as_features(x)))
+    clips = as_dataset(given)
+    batches = load(clips, PREDICTED_AT_ONCE, range(len(clips)), workers=1)
     return np.concatenate([plain.predict(model, batch) for batch, *_ in map(read, batches)])
 
 
@@ -178,19 +184,19 @@ def find_learning_rate(
     >>> len(found.rates), bool(found.rates[10] < found.suggestion <= 1)
     (30, True)
     """
-    train = as_dataset(train)
-    refuse_settings(len(train), 1, batch_size, lowest, None, ())
+    clips = as_dataset(train)
+    refuse_settings(len(clips), 1, batch_size, lowest, None, ())
     if n_steps < FEWEST_STEPS or not lowest < highest < np.inf:
         raise ValueError(
             f"{n_steps} steps from {lowest:g} to {highest:g} show no slope: take n_steps=100 (at "
             f"least {FEWEST_STEPS}), and a highest rate above the lowest"
         )
     device = torch_device(device)
-    learner = _Learner(copy.deepcopy(model), train, None, 1, batch_size, lowest, 0, seed)
+    learner = _Learner(copy.deepcopy(model), clips, None, 1, batch_size, lowest, 0, seed)
     silence = nullcontext() if sys.stderr.isatty() else redirect_stderr(io.StringIO())
     with silence, running(device, 1, 1, -1, "32-true") as trainer:
         torch.manual_seed(seed)
-        found = L.tuner.Tuner(trainer).lr_find(
+        found: Any = Tuner(trainer).lr_find(
             learner, min_lr=lowest, max_lr=highest, num_training=n_steps
         )
     losses = np.array(found.results["loss"])

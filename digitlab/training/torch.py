@@ -123,18 +123,18 @@ def fit(
         refuse_misfits(model, features[:1], labels)
     rates = learning_rates(learning_rate, epochs, schedule)
     settings = (batch_size, optimizer, rates, augment, seed)
-    optimizer = make_optimizer(optimizer, model, learning_rate)
-    run = _Run(model, optimizer, callbacks, device, "torch", x, y, validation, *settings)
+    steps = make_optimizer(optimizer, model, learning_rate)
+    run = _Run(model, steps, callbacks, device, "torch", x, y, validation, *settings)
     tensors = to_tensors(x, y, device)
-    validation = validation and to_tensors(*validation, device)
+    held_back = validation and to_tensors(*validation, device)
     with _threads_for(x[:batch_size], device):
         for epoch in run.epochs(epochs):
-            optimizer.param_groups[0]["lr"] = rates[epoch - 1]
+            steps.param_groups[0]["lr"] = rates[epoch - 1]
             order, rng = epoch_order(len(x), seed, epoch)
             varied = to_tensors(augment(x, rng), y, device) if augment else tensors
             with _seeded(seed, epoch, device):
-                train_epoch(model, optimizer, *varied, full_batches(order, batch_size))
-            run.record(measure(model, *tensors), validation and measure(model, *validation))
+                train_epoch(model, steps, *varied, full_batches(order, batch_size))
+            run.record(measure(model, *tensors), held_back and measure(model, *held_back))
     return run.finish()
 
 

@@ -16,10 +16,12 @@ from digitlab.environment import replacing, require
 from digitlab.training.callbacks import Callback, EarlyStopping, Logger, find
 from digitlab.training.common import Run
 
-torch = require("torch", extra="torch")
-L = require("lightning.pytorch", extra="torch")
-spawning = require("torch.multiprocessing.spawn", extra="torch")
-clusters = require("lightning.fabric.plugins.environments", extra="torch")
+require("lightning.pytorch", extra="torch")
+
+import lightning.fabric.plugins.environments as clusters  # noqa: E402
+import lightning.pytorch as L  # noqa: E402
+import torch  # noqa: E402
+import torch.multiprocessing.spawn as spawning  # noqa: E402
 
 LAUNCHERS = (clusters.TorchElasticEnvironment, clusters.SLURMEnvironment)
 NOISY = ("lightning.pytorch", "lightning.fabric", "torch.multiprocessing.spawn")
@@ -72,12 +74,12 @@ class Trainer(L.Trainer):
 
 def _callbacks(run: Run) -> list:
     """Return Lightning's callbacks for ours."""
-    callbacks = [run]
+    callbacks: list[Any] = [run]
     if stopping := find(run.callbacks, EarlyStopping):
         rule = ("validation_loss", stopping.min_delta, stopping.patience)
         callbacks.append(L.callbacks.EarlyStopping(*rule, check_on_train_epoch_end=True))
     if file := run.file:
-        settings = {"save_on_train_epoch_end": True, "enable_version_counter": False}
+        settings: Any = {"save_on_train_epoch_end": True, "enable_version_counter": False}
         callbacks.append(L.callbacks.ModelCheckpoint(file.parent, file.stem, **settings))
         callbacks[-1].FILE_EXTENSION = file.suffix
     return callbacks
@@ -87,7 +89,7 @@ def _loggers(run: Run) -> list:
     """Return Lightning's loggers for ours, which write into the folder itself."""
     if not (logger := find(run.callbacks, Logger)):
         return []
-    place = {"save_dir": logger.folder, "name": "", "version": ""}
+    place: Any = {"save_dir": logger.folder, "name": "", "version": ""}
     csv = L.loggers.CSVLogger(**place, flush_logs_every_n_steps=1)
     return [csv, L.loggers.TensorBoardLogger(**place)]
 
@@ -106,7 +108,7 @@ def running(*settings: Any) -> Iterator[Trainer]:
             signal.signal(signal.SIGINT, on_interrupt)
             raise KeyboardInterrupt from stopped
         except spawning.ProcessException as error:
-            if not trainer.errors.empty():
+            if trainer.errors and not trainer.errors.empty():
                 raise trainer.errors.get() from None
             raise ChildProcessError(
                 "one of the processes that share the training has ended: see what it printed, "
@@ -114,7 +116,7 @@ def running(*settings: Any) -> Iterator[Trainer]:
                 '`if __name__ == "__main__":`'
             ) from error
         finally:
-            if trainer.errors:
+            if trainer.errors and trainer.strategy.launcher:
                 trainer.strategy.launcher.kill(signal.SIGKILL)
             for name, level in levels.items():
                 logging.getLogger(name).setLevel(level)
