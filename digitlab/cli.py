@@ -161,6 +161,7 @@ def run(recipe, model_file, json_file, append, **settings) -> None:
             _refuse_results()
         from digitlab import experiment, recognisers
 
+        _refuse_one_place(json_file, model_file, RESULTS if append else None)
         if json_file:
             environment.refuse_unwritable(json_file)
         if model_file:
@@ -174,15 +175,16 @@ def run(recipe, model_file, json_file, append, **settings) -> None:
         report = experiment.execute(plan)
     if not reports_here(settings["devices"] * settings["nodes"]):
         return
-    _echo(_table(report))
-    for note in report.notes:
-        _echo(note)
     writers = [
         (json_file, lambda: _write_json(report, json_file)),
         (append, lambda: _append(report)),
         (model_file, lambda: _save(report, model_file)),
     ]
+    # written before it is printed: a pipe that closes costs no result
     failures = [failure for wanted, write in writers if wanted and (failure := _failure(write))]
+    _echo(_table(report))
+    for note in report.notes:
+        _echo(note)
     for failure in failures:
         click.secho(printable(failure), fg="red", err=True)
     sys.exit(1 if failures else 0)
@@ -272,6 +274,13 @@ def _refuse_results() -> None:
     results.refuse(RESULTS)
 
 
+def _refuse_one_place(*files: Path | None) -> None:
+    """Refuse to write two things into one file."""
+    places = [file.absolute() for file in files if file]
+    if len(set(places)) < len(places):
+        raise ValueError("two of --json, --save and --append name one file: give each its own")
+
+
 def _write_json(report, file: Path) -> None:
     with environment.replacing(file) as out:
         out.write((json.dumps(report.to_dicts(), indent=1) + "\n").encode())
@@ -289,15 +298,15 @@ def _save(report, file: Path) -> None:
     free = recognisers.free_name(file)
     report.recogniser.save(free)
     if free != file:
-        _echo(f"{file} was written by somebody else meanwhile: the model is in {free}")
+        click.secho(printable(f"{file} was there already: the model is in {free}"), err=True)
 
 
 def _failure(write) -> str:
     """Try to write; return what went wrong, so that whatever else is to be written still is."""
     try:
         write()
-    except (OSError, ValueError) as error:
-        return str(error)
+    except Exception as error:
+        return _plain(error)
     return ""
 
 

@@ -22,6 +22,7 @@ BELOW_PEAK_DB = 35  # what is softer belongs to no word
 ABOVE_NOISE_DB = 6  # what is no louder than this above the noise does not, either
 STANDS_OUT_DB = 10  # from the noise to the loudest frame
 LONGEST_GAP_S = 0.2  # within a word: the silence before its last consonant
+ALIKE = 0.7  # correlation of channels: mixed down, others would cancel or disturb one another
 MARGIN_S = 0.05  # kept on both sides of the word
 SURROUNDINGS_S = 0.35  # what may lie around a word, in all, before it is cut off
 LOW_HZ = 10  # what lies below is no sound, but a DC offset that drifts
@@ -89,8 +90,8 @@ class Prepared:
     ----------
     samples : array of shape (n_samples,), float32
         The clip.
-    n_channels : int
-        How many were mixed down to one.
+    n_channels, n_mixed : int
+        How many channels there were, and how many of them were mixed down to one.
     offset : float
         The DC offset that was removed, the largest value of one that drifts; 0 if there was none.
     old_rate, rate : int
@@ -109,6 +110,7 @@ class Prepared:
 
     samples: np.ndarray
     n_channels: int
+    n_mixed: int
     offset: float
     old_rate: int
     rate: int
@@ -132,8 +134,10 @@ class Prepared:
             In the order in which it was done.
         """
         done = []
-        if self.n_channels > 1:
+        if self.n_mixed > 1:
             done.append(f"{self.n_channels} channels mixed down to one")
+        elif self.n_channels > 1:
+            done.append(f"{self.n_channels} channels differ: the loudest was taken")
         if self.offset:
             done.append(f"a DC offset of {self.offset:+.3f} removed")
         if self.old_rate != self.rate:
@@ -216,8 +220,7 @@ def cut_to_fit(samples: np.ndarray, rate: int, preparation: Preparation) -> Prep
     if not np.isfinite(samples).all():
         raise ValueError("the recording holds NaN or infinite samples: export it again")
     n_channels = 1 if samples.ndim == 1 else samples.shape[1]
-    if samples.ndim == 2:
-        samples = samples.mean(axis=1)
+    samples, n_mixed = mix_down(samples)
     samples, offset = _without_offset(samples, rate)
     samples = audio.resample(samples, rate, preparation.rate)
     kept, lost, stands_out = _find(samples, preparation)
@@ -225,6 +228,7 @@ def cut_to_fit(samples: np.ndarray, rate: int, preparation: Preparation) -> Prep
     return Prepared(
         samples=samples[kept],
         n_channels=n_channels,
+        n_mixed=n_mixed,
         offset=offset,
         old_rate=rate,
         rate=preparation.rate,
@@ -234,6 +238,38 @@ def cut_to_fit(samples: np.ndarray, rate: int, preparation: Preparation) -> Prep
         padded_s=0.0,
         preparation=preparation,
     )
+
+
+def mix_down(samples: np.ndarray) -> tuple[np.ndarray, int]:
+    """Make one channel of several: their mean, or the loudest where they are not alike.
+
+    Parameters
+    ----------
+    samples : array of shape (n_frames,) or (n_frames, n_channels)
+        A sound.
+
+    Returns
+    -------
+    mixed : array of shape (n_frames,)
+        One channel.
+    n_mixed : int
+        How many channels are in it: all, or 1.
+
+    Examples
+    --------
+    >>> tone = np.sin(np.arange(100.0))
+    >>> [mix_down(np.stack([tone, other], axis=1))[1] for other in (0.5 * tone, -tone)]
+    [2, 1]
+    """
+    if samples.ndim == 1:
+        return samples, 1
+    deviations = samples - samples.mean(axis=0, dtype=np.float64)
+    power = (deviations**2).sum(axis=0)
+    loudest = int(power.argmax())
+    products = deviations.T @ deviations[:, loudest]
+    if (products < ALIKE * np.sqrt(power * power[loudest])).any() or not power.all():
+        return samples[:, loudest], 1
+    return samples.mean(axis=1), samples.shape[1]
 
 
 def find_word(samples: np.ndarray, rate: int) -> tuple[int, int] | None:
@@ -308,7 +344,10 @@ def summarise(prepared: Iterable[Prepared], name: str = "recordings") -> tuple[s
     n_all = f"{len(prepared):,} {name}"
     counts = {
         "{} of {} have several channels: they were mixed down to one.": (
-            one.n_channels > 1 for one in prepared
+            one.n_mixed > 1 for one in prepared
+        ),
+        "{} of {} have several channels that differ: the loudest was taken.": (
+            one.n_channels > one.n_mixed for one in prepared
         ),
         "{} of {} had a DC offset: it was removed.": (one.offset != 0 for one in prepared),
         "{} of {} are longer than the {seconds:.2f} s of a clip, or have more than 0.35 s around "

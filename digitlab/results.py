@@ -91,17 +91,20 @@ def refuse(file: Path) -> None:
     Raises
     ------
     ValueError
-        If it has other columns.
+        If it has other columns, or a row that is not whole.
     OSError
         If it cannot be written.
     """
     refuse_unwritable(file)
     if not file.exists() or not file.stat().st_size:
         return
-    with file.open(newline="", encoding="utf-8", errors="replace") as lines:
-        header = next(csv.reader(lines))
+    with file.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
+        header, *rows = csv.reader(lines)
     if header != list(COLUMNS):
         raise ValueError(f"{file} has other columns than {', '.join(COLUMNS)}: move it away")
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(COLUMNS) or not row[-1].endswith("}"):
+            raise ValueError(f"{file} is damaged: row {number} is not whole. Mend or remove it")
 
 
 def _lacks_line_feed(out) -> bool:

@@ -213,6 +213,28 @@ def test_of_two_runs_that_keep_one_name_neither_is_lost(corpus, tmp_path, monkey
     assert "k2-2.npz" in kept.output and (tmp_path / "k2-2.npz").stat().st_size > 1000
 
 
+def test_a_pipe_that_closes_costs_no_result(corpus, tmp_path, monkeypatch):
+    def closed(text):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("digitlab.cli._echo", closed)
+    file = tmp_path / "k2.json"
+    run_k2(corpus, "--json", file)
+    assert json.loads(file.read_text())[-1]["pooled"]
+
+
+def test_one_file_is_not_given_two_things(corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "book").mkdir()
+    for arguments in (
+        ("--json", "same.x", "--save", "same.x"),
+        ("--json", "book/results.csv", "--append"),
+    ):
+        refused = run_k2(corpus, *arguments)
+        assert refused.exit_code == 1 and "name one file" in refused.output
+    assert not list((tmp_path / "book").iterdir())
+
+
 def test_a_file_of_the_user_s_own_is_left_alone(corpus, tmp_path):
     (tmp_path / "k2.part").write_text("mine")
     assert run_k2(corpus, "--save", tmp_path / "k2.npz").exit_code == 0
@@ -226,6 +248,19 @@ def test_a_file_without_a_last_line_feed_takes_a_row(report, tmp_path):
     file.write_bytes(file.read_bytes().rstrip())
     results.append(report, file)
     assert pd.read_csv(file)["recipe"].tolist() == ["K2", "K2"]
+
+
+def test_damaged_results_are_refused_and_a_byte_order_mark_is_read(report, tmp_path):
+    file = tmp_path / "results.csv"
+    results.append(report, file)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-9])
+    with pytest.raises(ValueError, match="row 2 is not whole"):
+        results.append(report, file)
+    assert file.read_bytes() == whole[:-9]
+    file.write_bytes(b"\xef\xbb\xbf" + whole)
+    results.append(report, file)
+    assert len(pd.read_csv(file)) == 2
 
 
 def test_runs_of_a_changed_recipe_are_no_rows_of_the_book(report, tmp_path):
@@ -273,7 +308,7 @@ def test_a_corpus_of_such_names_can_be_trained_on(corpus, tmp_path):
     arguments = ("run", "K2", "--corpus", tmp_path, "--scale", "laptop", "--split", "speaker")
     ran = digitlab(*arguments, PYTHONIOENCODING="ascii:strict")
     assert ran.returncode == 0, ran.stderr
-    assert rb"\xe9" in ran.stdout
+    assert rb"\udce9" in ran.stdout, ran.stdout
 
 
 @pytest.mark.parametrize("command", [("doctor",), ("data", "list"), ("predict",), ("run",)])

@@ -138,6 +138,15 @@ def test_integers_and_channels_are_the_same_recording(seven):
     assert stereo.describe()[0] == "2 channels mixed down to one"
 
 
+def test_channels_that_cancel_or_differ_are_not_mixed(seven):
+    plain = prepare(seven, 8000, SYSTEM).samples
+    hiss = RNG.normal(0, np.std(seven) / 3, len(seven))
+    for second in (-0.99 * seven, hiss, np.zeros_like(seven)):
+        clip = prepare(np.stack([second, seven], axis=1), 8000, SYSTEM)
+        assert np.allclose(clip.samples, plain, atol=1e-6)
+        assert clip.describe()[0] == "2 channels differ: the loudest was taken"
+
+
 @pytest.mark.parametrize(
     "samples", [np.zeros((2, 8000)), np.zeros(0), np.zeros((3, 4, 5)), np.full(9, np.nan)]
 )

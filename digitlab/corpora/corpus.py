@@ -16,7 +16,7 @@ import pandas as pd
 from digitlab import audio, riff
 from digitlab.environment import printable, say_once, sha256
 from digitlab.layouts import NOISE, CorpusError, listed
-from digitlab.preparation import Preparation, Prepared, cut_to_fit, summarise
+from digitlab.preparation import Preparation, Prepared, cut_to_fit, mix_down, summarise
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -122,14 +122,14 @@ class Corpus:
     def read(self, row: int) -> np.ndarray:
         """Read one clip: float32 samples, shape (n_samples,), whose full scale is 1.
 
-        Several channels are mixed down to one.
+        Several channels are mixed down to one, as :func:`digitlab.preparation.mix_down` does it.
 
         Parameters
         ----------
         row : int
             Row of the table.
         """
-        return _mono(self._read(self.table["path"].iloc[row]))
+        return mix_down(self._read(self.table["path"].iloc[row]))[0]
 
     def waveforms(
         self,
@@ -176,8 +176,8 @@ class Corpus:
         Examples
         --------
         >>> from digitlab import corpora
-        >>> corpora.load("voices").at_scale("smoke").waveforms().shape
-        (240, 8192)
+        >>> corpora.load("voices").select([0, 1]).waveforms().shape
+        (2, 8192)
         """
         preparation = Preparation(rate or self.rate, n_samples, align, normalize, background)
         waveforms, notes = self.prepare(preparation)
@@ -238,7 +238,7 @@ class Corpus:
 
     def recordings(self) -> list[np.ndarray]:
         """Read every clip as :meth:`read` does, each of its own length, in the table's order."""
-        return [_mono(samples) for _, samples in self._each(self._read)]
+        return [mix_down(samples)[0] for _, samples in self._each(self._read)]
 
     def durations(self) -> np.ndarray:
         """Return how long each clip is, in seconds, from the headers alone: shape (n_clips,)."""
@@ -262,7 +262,10 @@ class Corpus:
         """
         quiet = 10 ** (silence_db / 20)
         return pd.DataFrame(
-            [_measured(_mono(samples), self.rate, quiet) for _, samples in self._each(self._read)],
+            [
+                _measured(mix_down(samples)[0], self.rate, quiet)
+                for _, samples in self._each(self._read)
+            ],
             columns=["seconds", "peak_db", "rms_db", "clipped", "silent_start_s", "silent_end_s"],
         )
 
@@ -361,10 +364,6 @@ class Corpus:
                 byte=None,
                 remedy="Resample it (digitlab.audio.resample), or keep it in a folder of its own.",
             )
-
-
-def _mono(samples: np.ndarray) -> np.ndarray:
-    return samples if samples.ndim == 1 else samples.mean(axis=1)
 
 
 def _measured(samples: np.ndarray, rate: int, quiet: float) -> tuple[float, ...]:
