@@ -154,7 +154,8 @@ def _sound(samples: ArrayLike) -> NDArray[np.floating]:
 
 def _check_rate(rate: Any, kind: type = Real) -> None:
     """Refuse what is no rate in Hz; kind is Integral where it must be whole."""
-    if isinstance(rate, bool) or not isinstance(rate, kind) or not 1 <= rate <= riff.MAX_RATE:
+    is_number = isinstance(rate, kind) and not isinstance(rate, bool)
+    if not is_number or not 1 <= rate <= riff.MAX_RATE:
         number = "whole number" if kind is Integral else "number"
         raise ValueError(
             f"a rate cannot be {rate!r}; "
