@@ -11,9 +11,9 @@ import html
 import io
 import os
 import warnings
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import soundfile
@@ -42,6 +42,8 @@ __all__ = [
     "write_wav",
 ]
 
+MAX_CHANNELS = 64  # the largest arrays of microphones and loudspeakers in use
+
 
 def to_float(samples: ArrayLike) -> NDArray[np.float32]:
     """Return samples as float32 whose full scale is 1.
@@ -59,7 +61,8 @@ def to_float(samples: ArrayLike) -> NDArray[np.float32]:
     Raises
     ------
     ValueError
-        If they are of another type, such as int64 or bool, whose full scale is unknown.
+        If they are of another type, such as int64 or bool, whose full scale is unknown, a masked
+        array, or a tensor that NumPy cannot read.
 
     Examples
     --------
@@ -84,8 +87,8 @@ def as_sound(samples: ArrayLike) -> NDArray[np.float32]:
     Raises
     ------
     ValueError
-        If there are no samples, more channels than frames, or other than one or two axes, or for
-        what `to_float` refuses.
+        If there are no samples, more channels than frames, more than 64 channels, or other than
+        one or two axes, or for what `to_float` refuses.
 
     Examples
     --------
@@ -102,9 +105,17 @@ def _as_float32(samples: ArrayLike) -> NDArray[np.float32]:
 
 def _scaled(samples: ArrayLike) -> NDArray[np.floating]:
     """Scale integers as `to_float` does; floats keep their type."""
+    if isinstance(samples, np.ma.MaskedArray):
+        raise ValueError(
+            "a sound cannot have masked samples; fill them first, such as samples.filled(0)"
+        )
     try:
         samples = np.asarray(samples)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RuntimeError) as error:
+        if hasattr(samples, "detach"):
+            raise ValueError(
+                "NumPy cannot read this tensor; give samples.detach().cpu().numpy()"
+            ) from error
         raise ValueError(f"samples must form one array of numbers ({error})") from error
     kind = samples.dtype.name
     if samples.dtype.kind == "f":
@@ -128,12 +139,28 @@ def _sound(samples: ArrayLike) -> NDArray[np.floating]:
             f"samples of shape {shape} are no sound; "
             "give at least one sample, as (n_frames,) or (n_frames, n_channels)"
         )
+    if samples.ndim == 2 and min(shape) > MAX_CHANNELS:
+        raise ValueError(
+            f"samples of shape {shape} look like a batch of clips or a spectrogram; "
+            f"give one sound at a time, of at most {MAX_CHANNELS} channels"
+        )
     if samples.ndim == 2 and shape[1] > shape[0]:
         raise ValueError(
             f"samples of shape {shape} look like (channels, frames); "
             "transpose them (samples.T), or give one clip at a time"
         )
     return samples
+
+
+def _check_rate(rate: Any, kind: type = Real) -> None:
+    """Refuse what is no rate in Hz; kind is Integral where it must be whole."""
+    is_number = isinstance(rate, kind) and not isinstance(rate, bool)
+    if not is_number or not 1 <= rate <= riff.MAX_RATE:
+        number = "whole number" if kind is Integral else "number"
+        raise ValueError(
+            f"a rate cannot be {rate!r}; "
+            f"give it in Hz, as a {number} from 1 to {riff.MAX_RATE:,}, such as 8000"
+        )
 
 
 def _peak(sound: ArrayLike) -> np.float32:
@@ -258,7 +285,7 @@ def write_wav(path: riff.Name, samples: ArrayLike, rate: int) -> None:
     ------
     ValueError
         For what `as_sound` refuses, if samples are not finite or beyond full scale, or if the rate
-        is not a positive whole number.
+        is not a whole number from 1 to 10,000,000.
     FileNotFoundError
         If the folder does not exist.
 
@@ -280,12 +307,8 @@ def write_wav(path: riff.Name, samples: ArrayLike, rate: int) -> None:
 
 def _wav_bytes(name, samples, rate):
     """Encode as a 16-bit WAV file in memory; `name` is what an error message calls the sound."""
-    if not isinstance(rate, Integral) or not 0 < int(rate) <= riff.MAX_RATE:
-        raise ValueError(
-            f"{name}: a rate of {rate!r} Hz cannot be written; "
-            f"give a whole number from 1 to {riff.MAX_RATE:,}, such as 8000"
-        )
     try:
+        _check_rate(rate, Integral)
         samples = _sound(samples)
         if (peak := _peak(samples)) > 1:
             raise ValueError(
@@ -322,15 +345,16 @@ def resample(samples: ArrayLike, rate: float, new_rate: float) -> NDArray[np.flo
     Raises
     ------
     ValueError
-        If a rate is not positive, for what `as_sound` refuses, or if samples are not finite.
+        If a rate is not a number from 1 to 10,000,000, for what `as_sound` refuses, or if samples
+        are not finite.
 
     Examples
     --------
     >>> resample([0.0] * 48000, 48000, 8000).shape
     (8000,)
     """
-    if not (rate > 0 and new_rate > 0):
-        raise ValueError(f"rates must be positive, not {rate} Hz and {new_rate} Hz")
+    _check_rate(rate)
+    _check_rate(new_rate)
     sound = as_sound(samples)
     if rate == new_rate:
         return sound
@@ -384,15 +408,17 @@ def fade(samples: ArrayLike, rate: float, seconds: float = 0.02) -> NDArray[np.f
     Raises
     ------
     ValueError
-        If a number is not positive, or for what `as_sound` refuses.
+        If the duration is not positive, if the rate is not a number from 1 to 10,000,000, or for
+        what `as_sound` refuses.
 
     Examples
     --------
     >>> fade(np.ones(5), rate=4, seconds=0.5)
     array([0. , 0.5, 1. , 0.5, 0. ])
     """
-    if not (seconds > 0 and rate > 0):
-        raise ValueError(f"a fade cannot take {seconds} s at {rate} Hz; give positive numbers")
+    _check_rate(rate)
+    if not seconds > 0:
+        raise ValueError(f"a fade cannot take {seconds} s; give a positive number")
     samples = _sound(samples)
     steps = np.arange(len(samples))
     gain = np.minimum(1, np.minimum(steps, steps[::-1]) / (seconds * rate))
@@ -526,6 +552,9 @@ def player(samples: ArrayLike, rate: int, caption: str, *, max_rate: int | None 
     '<figcaption>A click &amp; a hum</figcaption></figure>'
     """
     try:
+        _check_rate(rate)
+        if max_rate is not None:
+            _check_rate(max_rate, Integral)
         sound = as_sound(samples)
         peak = _peak(sound)
     except ValueError as error:

@@ -7,13 +7,13 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 
 from digitlab import features
 from digitlab.environment import FRAMEWORKS, refuse_unwritable, replacing
 from digitlab.preparation import Preparation, prepare
+from digitlab.riff import MAX_RATE
 
 FORMAT = 2  # 1 knew no preparation
 ARRAYS = ("mean", "spread")
@@ -157,7 +157,31 @@ class Recogniser:
             np.savez(out, about=json.dumps({"format": FORMAT} | about), **arrays)
 
 
+MAX_SAMPLES = 10_000_000  # of a clip: far more than any system takes
 DESCRIBED = tuple(f.name for f in fields(Recogniser) if f.name not in ("model", *ARRAYS))
+TYPES: dict[str, Any] = dict.fromkeys(DESCRIBED, str) | {
+    "seed": int,
+    "n_train": int,
+    "test_accuracy": float | int,
+    "preparation": dict,
+    "model_settings": dict,
+    "classes": list,
+}
+PREPARATION_TYPES = {
+    "rate": int,
+    "n_samples": int,
+    "align": str,
+    "normalize": bool,
+    "background": bool,
+}
+WORDS: dict[Any, str] = {
+    str: "a text",
+    int: "a whole number",
+    float | int: "a number",
+    bool: "true or false",
+    dict: "a table of names and values",
+    list: "a list",
+}
 
 
 def refuse_place(file: Path) -> None:
@@ -234,42 +258,113 @@ def load(file: Path) -> Recogniser:
             arrays = {name: kept[name] for name in kept.files if name != "about"}
     except FileNotFoundError as error:
         raise RecogniserError(f"{file}: there is no such file") from error
-    except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile) as error:
+    except Exception as error:  # damage makes the readers of archives raise errors of any type
         raise RecogniserError(
             f"{file}: this is no recogniser, or a damaged one; "
             "make one with  digitlab run K2 --save FILE"
         ) from error
     try:
+        _check_description(about)
+        _check_arrays(arrays)
         return _built(about, arrays)
-    except (ValueError, TypeError, KeyError, MemoryError) as error:
+    except ValueError as error:
         raise RecogniserError(f"{file}: {error}") from error
 
 
-def _built(about: dict, arrays: dict) -> Recogniser:
-    version = about.pop("format", None)
+def _check_description(about: Any) -> None:
+    """Refuse a description that lacks something or holds values of another type."""
+    if not isinstance(about, dict):
+        raise ValueError("its description is no table of names and values: the file is damaged")
+    version = about.get("format")
     if version == 1:
         raise ValueError(
             "an older digitlab wrote it, which prepared recordings otherwise: train anew"
         )
     if version != FORMAT:
         raise ValueError("another version of digitlab wrote it, which this one cannot read")
-    if missing := set(DESCRIBED) - set(about):
-        raise ValueError(f"its description lacks {', '.join(sorted(missing))}")
+    _check_types("description", about, TYPES)
     if about["framework"] not in FRAMEWORKS:
         raise ValueError(f"it is for {about['framework']!r}, not for {' or '.join(FRAMEWORKS)}")
+    classes = about["classes"]
+    words = {label for label in classes if isinstance(label, str)}
+    if not 0 < len(words) == len(classes):
+        raise ValueError(f"its classes must be different words, not {classes!r:.60}")
+    preparation = about["preparation"]
+    _check_types("preparation", preparation, PREPARATION_TYPES)
+    if unknown := set(preparation) - set(PREPARATION_TYPES):
+        raise ValueError(f"its preparation has unknown entries: {', '.join(sorted(unknown))}")
+    if preparation["align"] not in ("center", "start"):
+        raise ValueError(f'its align is {preparation["align"]!r}, not "center" or "start"')
+    for name, most in (("rate", MAX_RATE), ("n_samples", MAX_SAMPLES)):
+        if not 1 <= preparation[name] <= most:
+            raise ValueError(f"its {name} is {preparation[name]}, not from 1 to {most:,}")
+
+
+def _check_types(what: str, entries: dict, types: dict[str, Any]) -> None:
+    if missing := set(types) - set(entries):
+        raise ValueError(f"its {what} lacks {', '.join(sorted(missing))}")
+    for name, kind in types.items():
+        value = entries[name]
+        if isinstance(value, bool) != (kind is bool) or not isinstance(value, kind):
+            word = WORDS[kind]
+            raise ValueError(f"its {what} says {name}={value!r:.60}, which is not {word}")
+
+
+def _check_arrays(arrays: dict) -> None:
+    """Refuse arrays that are no finite numbers, and a mean without a spread."""
+    for name, values in arrays.items():
+        if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiubc":
+            raise ValueError(f"its {name} holds something other than numbers")
+        if not np.isfinite(values).all():
+            raise ValueError(f"its {name} holds NaN or infinite numbers: train anew")
+    if ("mean" in arrays) != ("spread" in arrays):
+        raise ValueError("it has only one of mean and spread; features are scaled by both")
+    if any(arrays[name].dtype.kind not in "fiu" for name in ARRAYS if name in arrays):
+        raise ValueError("its mean and spread must be real numbers")
+    if "spread" in arrays and not (arrays["spread"] > 0).all():
+        raise ValueError("its spread holds zero or negative numbers; features are divided by it")
+
+
+def _built(about: dict, arrays: dict) -> Recogniser:
     models = import_module(f"digitlab.models.{about['framework']}")
     builder = _builder(models, about["builder"])
     preparation = Preparation(**about["preparation"])
-    silence = prepare(np.zeros(100), 8000, preparation).samples
-    x = features.compute(about["features"], silence[np.newaxis], preparation.rate, keep=False)
-    model = builder(*x.shape[1:], len(about["classes"]), **about["model_settings"])
     scaling = {name: arrays.pop(name) for name in ARRAYS if name in arrays}
-    if any(values.shape != x.shape[1:] for values in scaling.values()):
+    if set(arrays) != {f"weights_{i}" for i in range(len(arrays))}:
+        raise ValueError("its weights are not all there, or there are arrays of other names")
+    shape = _shape(about["features"], preparation)
+    settings = about["model_settings"]
+    if unknown := set(settings) - set(inspect.signature(builder).parameters):
+        raise ValueError(f"its model has no setting {', '.join(sorted(unknown))}")
+    try:
+        model = builder(*shape, len(about["classes"]), **settings)
+    except ImportError:
+        raise
+    except Exception as error:  # of any type, from the framework
+        raise ValueError(
+            f"{about['builder']} cannot be built for features of shape {shape} with the settings "
+            f"{settings!r:.200}"
+        ) from error
+    if any(values.shape != shape for values in scaling.values()):
         raise ValueError("its features have another shape than those this digitlab computes")
     models.set_weights(model, [arrays[f"weights_{i}"] for i in range(len(arrays))])
     about = {name: about[name] for name in DESCRIBED}
     about |= {"classes": tuple(about["classes"]), "preparation": preparation}
     return Recogniser(**about, **scaling, model=model)
+
+
+def _shape(name: str, preparation: Preparation) -> tuple[int, ...]:
+    """Return the shape of the features of one clip."""
+    silence = np.zeros((1, preparation.n_samples), np.float32)
+    try:
+        return features.compute(name, silence, preparation.rate, keep=False).shape[1:]
+    except (ImportError, ValueError):
+        raise
+    except Exception as error:  # of any type, from the arithmetic
+        raise ValueError(
+            f"its features, {name}, cannot be computed for clips of {preparation.n_samples:,} "
+            f"samples at {preparation.rate:,} Hz"
+        ) from error
 
 
 def _builder(models: ModuleType, name: str):

@@ -42,6 +42,7 @@ PCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 PLACEHOLDERS = 65536  # how far below a round limit a size is no real size
 MAX_RATE = 10_000_000  # Hz; even bats and hydrophones stay below
 UNKNOWN_SIZE = 0xFFFFFFFF  # in RF64, ds64 holds the size
+TAIL = 1 << 24  # bytes at the end of a file in which chunks behind the samples are looked for
 PLAIN_HEADER = struct.Struct("<4sI8sIHHIIHH4sI")
 
 CONVERT = "Convert it, for example with: ffmpeg -i FILE -c:a pcm_s16le NEW.wav"
@@ -101,7 +102,10 @@ IMPOSTORS = [
     (rb"\x1aE\xdf\xa3", "a WebM file (or Matroska), as web browsers record", CONVERT),
     (rb"NIST_1A", "a NIST SPHERE file", CONVERT),
     (rb"RIFX", "a big-endian WAV file (RIFX)", CONVERT),
-    (rb"riff", "a Wave64 file", CONVERT),
+    (rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\0\0", "a Wave64 file", CONVERT),
+    (rb"Creative Voice File", "a VOC file (Creative Voice)", CONVERT),
+    (rb"wvpk", "a WavPack file", CONVERT),
+    (rb"MAC .[\x0b-\x0f]", "an APE file (Monkey's Audio)", CONVERT),
     (rb"BW64", "a BW64 file", CONVERT),
     (rb"\.snd", "an AU file", CONVERT),
     (rb"MThd", "a MIDI file, which holds notes and no sound", CHECK_NAME),
@@ -215,7 +219,7 @@ class WavFormat:
         Where the samples begin, and how many bytes of them there are.
     unfinished : bool
         Whether the program that wrote the file never filled in the size of the samples, so that
-        `check` counted them up to the end of the file.
+        `check` counted them up to the end of the file, or up to the chunks behind them.
     """
 
     code: int
@@ -335,7 +339,8 @@ def check(path: Name) -> WavFormat:
 
     Faults of real recorders are forgiven where no sample is lost: a wrong size in the first twelve
     bytes, a chunk that is not padded to an even size, and a size of the samples that was never
-    filled in (0, 0x7FFFF000, 0xFFFFFFFF or the like): these samples reach to the end of the file.
+    filled in (0, 0x7FFFF000, 0xFFFFFFFF or the like): these samples reach to the end of the file,
+    or to the chunks of texts and tags behind them.
 
     Parameters
     ----------
@@ -365,9 +370,11 @@ def check(path: Name) -> WavFormat:
         fmt, data = _fmt_and_data(path, found)
         wav = _format(path, file, fmt, data)
         file_size = _size(file)
+        unfinished = _is_unfinished(data, found[-1], file_size)
+        end = _end_of_samples(file, data.start) if unfinished else file_size
     _check_format(path, wav, fmt.start)
-    if _is_unfinished(data, found[-1], file_size):
-        available = file_size - data.start
+    if unfinished:
+        available = end - data.start
         whole = available - available % (wav.block_align or 1)
         wav = replace(wav, data_size=whole, unfinished=True)
     _check_data(path, wav, file_size - data.start)
@@ -558,6 +565,20 @@ def _is_unfinished(data, last, file_size):
     return data.size > available and any(
         0 <= limit - data.size <= PLACEHOLDERS for limit in (2**31, 2**32, 2**64)
     )
+
+
+def _end_of_samples(file, start):
+    """Return where samples of unknown size end: at known chunks that reach to the file's end."""
+    file_size = _size(file)
+    start = max(start, file_size - TAIL)
+    tail = _bytes(file, start, TAIL)
+    names = "|".join(set(MEANINGS) - {"fmt ", "data", "ds64"}).encode()
+    ends = {len(tail)}
+    for match in reversed(list(re.finditer(names, tail, re.IGNORECASE))):
+        size = int.from_bytes(tail[match.end() : match.end() + 4], "little")
+        if ends & {match.end() + 4 + size, match.end() + 4 + size + size % 2}:
+            ends.add(match.start())
+    return start + min(ends)
 
 
 def _check_first_bytes(path, head):

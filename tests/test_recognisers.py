@@ -150,6 +150,21 @@ PREPARATION = {
         ({"preparation": PREPARATION | {"n_samples": "many"}}, "forged"),
         ({"preparation": PREPARATION | {"rate": -8000}}, "rate"),
         ({"model_settings": {"device": "cpu"}}, "device"),
+        ({"model_settings": {"seed": "a"}}, "cannot be built"),
+        ({"model_settings": 3}, "not a table"),
+        ({"builder": None}, "builder=None, which is not a text"),
+        ({"features": ["mfcc"]}, "not a text"),
+        ({"classes": 10}, "classes=10, which is not a list"),
+        ({"classes": []}, "different words"),
+        ({"classes": ["one", "one"]}, "different words"),
+        ({"classes": [1, 2]}, "different words"),
+        ({"test_accuracy": "high"}, "test_accuracy='high', which is not a number"),
+        ({"seed": True}, "not a whole number"),
+        ({"preparation": "none"}, "not a table"),
+        ({"preparation": PREPARATION | {"n_samples": "a"}}, "not a whole number"),
+        ({"preparation": PREPARATION | {"n_samples": 10**15}}, "from 1 to 10,000,000"),
+        ({"preparation": PREPARATION | {"n_samples": 1}}, "too short"),
+        ({"preparation": PREPARATION | {"speed": 2}}, "unknown entries: speed"),
     ],
 )
 def test_a_file_that_was_tampered_with_is_refused(kept, tmp_path, changes, reason):
@@ -157,6 +172,56 @@ def test_a_file_that_was_tampered_with_is_refused(kept, tmp_path, changes, reaso
     with pytest.raises(recognisers.RecogniserError, match=reason) as error:
         recognisers.load(file)
     assert str(file) in str(error.value)
+
+
+def rewritten(file, folder, **arrays):
+    """Copy a recogniser's file, some arrays exchanged, or left out for None."""
+    with np.load(file) as whole:
+        arrays = dict(whole) | arrays
+    kept = {name: values for name, values in arrays.items() if values is not None}
+    np.savez(folder / "forged.npz", **kept)
+    return folder / "forged.npz"
+
+
+@pytest.mark.parametrize(
+    "name, change, reason",
+    [
+        ("weights_0", lambda values: values * np.nan, "weights_0 holds NaN or infinite"),
+        ("mean", lambda values: values + np.inf, "mean holds NaN or infinite"),
+        ("spread", lambda values: values * np.nan, "spread holds NaN or infinite"),
+        ("spread", np.zeros_like, "zero or negative"),
+        ("spread", np.negative, "zero or negative"),
+        ("spread", lambda values: None, "only one of mean and spread"),
+        ("mean", lambda values: None, "only one of mean and spread"),
+        ("mean", lambda values: values.astype(complex), "real numbers"),
+        ("weights_0", lambda values: values.astype(str), "something other than numbers"),
+        ("weights_0", lambda values: None, "weights are not all there"),
+    ],
+)
+def test_numbers_that_cannot_be_used_are_refused(kept, tmp_path, name, change, reason):
+    with np.load(kept[1]) as whole:
+        changed = change(whole[name])
+    file = rewritten(kept[1], tmp_path, **{name: changed})
+    with pytest.raises(recognisers.RecogniserError, match=f"{file}: .*{reason}"):
+        recognisers.load(file)
+
+
+@pytest.mark.parametrize("about", ['"text"', "3", "null", "[]", "[" * 100_000, "{"])
+def test_a_description_that_is_no_table_is_refused(kept, tmp_path, about):
+    file = rewritten(kept[1], tmp_path, about=np.array(about))
+    with pytest.raises(recognisers.RecogniserError, match=f"{file}: .*damaged"):
+        recognisers.load(file)
+
+
+def test_damage_to_the_archive_is_named(kept, tmp_path):
+    file, whole = tmp_path / "k2.npz", kept[1].read_bytes()
+    entry = whole.index(b"PK\x01\x02")  # in the directory, at the end of the archive
+    for place, value in ((8, 1), (10, 99), (10, 12), (10, 14)):  # encrypted; how it is compressed
+        content = bytearray(whole)
+        content[entry + place] = value
+        file.write_bytes(content)
+        with pytest.raises(recognisers.RecogniserError, match=f"{file}: .*damaged"):
+            recognisers.load(file)
 
 
 def test_other_files_are_refused(kept, corpus, tmp_path):

@@ -55,6 +55,8 @@ BAD = {
     "zip": (b"PK\x03\x04\x14" + bytes(60), "a compressed archive", 0),
     "gzip": (b"\x1f\x8b\x08\0" + bytes(60), "a compressed archive", 0),
     "no known format": (b"\x07\x93\0\1" + bytes(60), r"begins with b'\x07\x93\x00\x01'", 0),
+    "RIFF in small letters": (b"riff" + wav()[4:], "begins with b'riff', not with b'RIFF'", 0),
+    "a text about MAC addresses": (b"MAC addresses of our microphones", "a text file", 0),
     "cut inside RIFF": (b"RIF", "ends inside its header", 3),
     "cut inside the first twelve bytes": (wav()[:10], "ends inside its header", 10),
     "a picture in RIFF": (wav(form=b"WEBP"), "not of the form WAVE but b'WEBP'", 8),
@@ -138,7 +140,10 @@ CONTAINERS = {
     "WMA": (b"0&\xb2u\x8ef\xcf\x11\xa6\xd9\0\xaa\0b\xcel", "a Windows Media file"),
     "WebM": (b"\x1aE\xdf\xa3\x9f", "a WebM file"),
     "big-endian": (b"RIFX\0\0\0\x24WAVEfmt ", "big-endian"),
-    "Wave64": (b"riff\x2e\x91\xcf\x11", "a Wave64 file"),
+    "Wave64": (bytes.fromhex("726966662e91cf11a5d628db04c10000"), "a Wave64 file"),
+    "VOC": (b"Creative Voice File\x1a\x1a\0", "a VOC file"),
+    "WavPack": (b"wvpk\xf4\0\0\0\x10\4", "a WavPack file"),
+    "APE": (b"MAC \x96\x0f\0\0", "an APE file"),
     "NIST SPHERE": (b"NIST_1A\n   1024\n", "a NIST SPHERE file"),
     "AU": (b".snd\0\0\0\x18", "an AU file"),
     "an AVI film": (wav(form=b"AVI "), "b'AVI '"),
@@ -285,6 +290,18 @@ def test_a_size_never_filled_in_is_counted_to_the_end(store, size, riff_size):
     found = riff.check(path)
     assert (found.data_size, found.n_frames, found.unfinished) == (12, 6, True)
     assert riff.wav_format(path).data_size == size
+
+
+@pytest.mark.parametrize("size", NEVER_FILLED_IN)
+@pytest.mark.parametrize("behind", [LIST, LIST + chunk(b"id3 ", b"odd"), chunk(b"JUNK", LIST)])
+def test_samples_of_a_size_never_filled_in_end_at_the_tags_behind_them(store, size, behind):
+    samples = b"\1\xff" * 50
+    content = wav(fmt(), chunk(b"data", samples, size=size) + behind)
+    found = riff.check(store(content))
+    assert (found.data_size, found.unfinished) == (100, True)
+    assert riff.rebuilt(store(content)) == wav(fmt(), chunk(b"data", samples))
+    found = riff.check(store(content + b"\1\xff"))
+    assert found.data_size == 102 + len(behind)  # no chunk ends where the file does
 
 
 @pytest.mark.parametrize("size", [0, 2**64 - 1, 2**64 - 2])
