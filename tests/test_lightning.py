@@ -444,6 +444,23 @@ def test_the_finder_says_the_same_of_real_trainings():
         )
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_finder_suggests_a_rate_with_which_a_noisy_loss_falls(seed):
+    torch.manual_seed(seed)
+    x = np.random.default_rng(seed).normal(size=(256, 20)).astype(np.float32)
+    clips = x, (x[:, 0] > 0).astype(int)
+    model = torch.nn.Sequential(torch.nn.Linear(20, 2), torch.nn.LogSoftmax(dim=1))
+    found = lightning.find_learning_rate(model, clips, batch_size=32, device="cpu")
+    assert 1e-3 < found.suggestion < 1 and found.losses[0] > 1.5 * found.losses[-1]
+
+
+def test_a_model_with_nothing_to_learn_is_refused():
+    frozen = logistic_regression(8, 3).requires_grad_(False)
+    for model in (torch.nn.LogSoftmax(dim=1), frozen):
+        with pytest.raises(ValueError, match="no trainable parameters"):
+            lightning.find_learning_rate(model, CLIPS, batch_size=32, device="cpu")
+
+
 def test_the_picture_marks_the_suggestion():
     from digitlab import plotting
 
