@@ -151,8 +151,8 @@ def find_learning_rate(
 ) -> LearningRates:
     """Try learning rates from low to high on a copy of a model, each for one step.
 
-    What comes after the loss has grown to four times its lowest is left out. The first ten rates
-    are not suggested.
+    What comes after the loss is NaN, or has grown to four times its lowest, is left out. The first
+    ten rates are not suggested.
 
     Parameters
     ----------
