@@ -21,7 +21,7 @@ require("lightning.pytorch", extra="torch")
 import lightning.fabric.plugins.environments as clusters  # noqa: E402
 import lightning.pytorch as L  # noqa: E402
 import torch  # noqa: E402
-import torch.multiprocessing.spawn as spawning  # noqa: E402
+from torch.multiprocessing.spawn import ProcessException  # noqa: E402
 
 LAUNCHERS = (clusters.TorchElasticEnvironment, clusters.SLURMEnvironment)
 NOISY = ("lightning.pytorch", "lightning.fabric", "torch.multiprocessing.spawn")
@@ -107,7 +107,7 @@ def running(*settings: Any) -> Iterator[Trainer]:
         except SystemExit as stopped:  # Lightning's answer to Ctrl+C, which it then ignores
             signal.signal(signal.SIGINT, on_interrupt)
             raise KeyboardInterrupt from stopped
-        except spawning.ProcessException as error:
+        except ProcessException as error:
             if trainer.errors and not trainer.errors.empty():
                 raise trainer.errors.get() from None
             raise ChildProcessError(
