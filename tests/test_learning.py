@@ -77,8 +77,28 @@ def test_a_loss_that_is_no_number_stops_the_training(lab, task):
 def test_too_few_clips_are_refused(lab, task):
     models, training = lab
     x, y = task
-    with pytest.raises(ValueError, match="do not fill one batch of 151"):
+    with pytest.raises(ValueError, match="do not fill one batch of 151: record or load more clips"):
         training.fit(models.logistic_regression(8, 3), x, y, epochs=1, batch_size=151)
+
+
+def test_the_settings_in_keras_json_change_nothing(task):
+    keras = pytest.importorskip("keras")
+    from digitlab.models.keras import normalised_regression
+    from digitlab.training.keras import fit, predict
+
+    def learn():
+        model = normalised_regression(8, 3, seed=1)
+        history = fit(model, *task, epochs=3, batch_size=16, validation=task, learning_rate=0.01)
+        return history.curves, predict(model, task[0])
+
+    curves, probabilities = learn()
+    before = keras.config.floatx()
+    keras.config.set_floatx("float16")
+    try:
+        assert (again := learn())[0] == curves and np.array_equal(again[1], probabilities)
+        assert keras.config.floatx() == "float16"
+    finally:
+        keras.config.set_floatx(before)
 
 
 def test_the_twins_learn_alike(task):

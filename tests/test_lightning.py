@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -396,13 +397,13 @@ def test_learning_rates_are_tried_on_a_copy():
     assert not list(Path.cwd().glob(".lr_find*"))
 
 
-def found_with(means, monkeypatch):
-    """What the finder says where Lightning's tuner saw these losses, on average so far."""
-    weights = 0.98 ** np.arange(1, len(means) + 2)
-    losses = means * (1 - weights[:-1]) / (1 - weights[1:])  # its averages begin too low
+def found_with(losses, monkeypatch):
+    """What the finder says where Lightning's tuner saw these losses."""
+    averages = accumulate(0.02 * losses, lambda average, loss: 0.98 * average + loss)
+    averages = np.array([*averages]) / (1 - 0.98 ** np.arange(2, len(losses) + 2))  # as it does
     rates = np.geomspace(1e-7, 1, len(losses)).tolist()
     found = lightning.L.tuner.lr_finder._LRFinder("exponential", 1e-7, 1, len(losses))
-    found.results = {"lr": rates, "loss": list(losses)}
+    found.results = {"lr": rates, "loss": list(averages)}
     monkeypatch.setattr(lightning.L.tuner.Tuner, "lr_find", lambda *args, **settings: found)
     return lightning.find_learning_rate(network(), CLIPS, batch_size=32)
 
@@ -424,7 +425,7 @@ def test_the_finder_tells_why_it_found_nothing(losses, error, words, monkeypatch
 def test_the_finder_uses_what_came_before_the_loss_was_lost(monkeypatch):
     losses = np.r_[np.full(20, 2.3), np.linspace(2.3, 1, 20), np.full(10, np.nan)]
     found = found_with(losses, monkeypatch)
-    assert found.rates[19] < found.suggestion < found.rates[40]
+    assert len(found.rates) == 40 and found.rates[19] < found.suggestion < found.rates[-1]
 
 
 def test_the_finder_says_the_same_of_real_trainings():
@@ -442,6 +443,23 @@ def test_the_finder_says_the_same_of_real_trainings():
         lightning.find_learning_rate(
             model, CLIPS, batch_size=32, lowest=10, highest=1000, n_steps=30
         )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_finder_suggests_a_rate_with_which_a_noisy_loss_falls(seed):
+    torch.manual_seed(seed)
+    x = np.random.default_rng(seed).normal(size=(256, 20)).astype(np.float32)
+    clips = x, (x[:, 0] > 0).astype(int)
+    model = torch.nn.Sequential(torch.nn.Linear(20, 2), torch.nn.LogSoftmax(dim=1))
+    found = lightning.find_learning_rate(model, clips, batch_size=32, device="cpu")
+    assert 1e-3 < found.suggestion < 1 and found.losses[0] > 1.5 * found.losses[-1]
+
+
+def test_a_model_with_nothing_to_learn_is_refused():
+    frozen = logistic_regression(8, 3).requires_grad_(False)
+    for model in (torch.nn.LogSoftmax(dim=1), frozen):
+        with pytest.raises(ValueError, match="no trainable parameters"):
+            lightning.find_learning_rate(model, CLIPS, batch_size=32, device="cpu")
 
 
 def test_the_picture_marks_the_suggestion():

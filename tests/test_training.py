@@ -110,6 +110,25 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_training(trainer,
     assert not epochs
 
 
+def test_a_folder_that_cannot_be_made_is_named_in_one_plain_sentence(trainer, tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "kept"):
+        for callback in (Checkpoint(folder), Logger(folder)):
+            with pytest.raises(OSError, match="no such folder can be made there") as caught:
+                trainer.fit(callback)
+            assert str(folder) in str(caught.value) and "Errno" not in str(caught.value)
+
+
+def test_a_folder_in_the_place_of_a_checkpoint_is_named(trainer, tmp_path):
+    trainer.fit(Checkpoint(tmp_path), epochs=1)
+    [file] = tmp_path.glob("*.checkpoint")
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(IsADirectoryError, match="is a folder") as caught:
+        trainer.fit(Checkpoint(tmp_path), epochs=1)
+    assert str(file) in str(caught.value) and "Errno" not in str(caught.value)
+
+
 # --- checkpoints ------------------------------------------------------------------------------
 
 

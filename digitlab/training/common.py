@@ -82,7 +82,10 @@ def refuse_settings(
     if not 0 < learning_rate < np.inf:
         raise ValueError(f"the learning rate is {learning_rate}: give a number above 0")
     if n_clips < batch_size:
-        raise ValueError(f"{n_clips} clips do not fill one batch of {batch_size}")
+        raise ValueError(
+            f"{n_clips} clips do not fill one batch of {batch_size}: record or load more clips "
+            "(or, in Python, give a smaller batch_size)"
+        )
     for kind, name in names.items():
         if name not in KNOWN[kind]:
             raise ValueError(f"there is no {kind} {name!r}; there are {', '.join(KNOWN[kind])}")
@@ -112,6 +115,12 @@ def _prepare(folder: Path, n_bytes: int = 0) -> None:
     """Make a folder; refuse it if nothing, or not so much, can be written there."""
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"nothing can be written into {folder}: no such folder can be made there. Choose "
+            "another one"
+        ) from error
+    try:
         refuse_unwritable(Path(folder, "room"))
     except OSError as error:
         raise OSError(f"nothing can be written into {folder}: {error}") from error
@@ -240,4 +249,10 @@ class Run:
                 "is a lambda or stands inside another function: define it at the top of a file or "
                 "a cell"
             ) from error
-        return Path(checkpoint.folder, f"{name}.checkpoint")
+        file = Path(checkpoint.folder, f"{name}.checkpoint")
+        if file.is_dir():
+            raise IsADirectoryError(
+                f"{file} is a folder, and the checkpoint is to be a file of that name: remove it "
+                "to begin anew"
+            )
+        return file

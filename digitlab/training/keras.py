@@ -9,6 +9,7 @@ from typing import BinaryIO
 import numpy as np
 
 from digitlab.environment import keras_device, require
+from digitlab.models.keras.defaults import float32_channels_last
 from digitlab.training.callbacks import Callback
 from digitlab.training.common import (
     MEASURED_AT_ONCE,
@@ -28,6 +29,7 @@ require("keras", extra="keras")
 import keras  # noqa: E402
 
 
+@float32_channels_last()
 def fit(
     model: "keras.Model",
     x: np.ndarray,
@@ -114,6 +116,7 @@ def _wrong_shape(model: "keras.Model", x: np.ndarray) -> ValueError:
     )
 
 
+@float32_channels_last()
 def predict(model: "keras.Model", x: np.ndarray) -> np.ndarray:
     """Return the probabilities of each class, as :func:`digitlab.training.torch.predict` does."""
     x = as_features(x)

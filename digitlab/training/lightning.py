@@ -23,7 +23,7 @@ from digitlab.training.clips import Clips as Clips
 from digitlab.training.clips import Dataset, TensorDataset, as_dataset, identity, load, read
 from digitlab.training.common import as_features, epoch_order, full_batches, refuse_settings
 from digitlab.training.history import History
-from digitlab.training.rates import FEWEST_STEPS, LearningRates, refuse_course
+from digitlab.training.rates import FEWEST_STEPS, LearningRates, read_course
 from digitlab.training.trainer import refuse_sharing, running
 
 require("lightning.pytorch", extra="torch")
@@ -151,8 +151,8 @@ def find_learning_rate(
 ) -> LearningRates:
     """Try learning rates from low to high on a copy of a model, each for one step.
 
-    It ends early where the loss has grown to four times its lowest. Lightning's suggestion leaves
-    the first ten steps out.
+    What comes after the loss is NaN, or has grown to four times its lowest, is left out. The first
+    ten rates are not suggested.
 
     Parameters
     ----------
@@ -197,11 +197,14 @@ def find_learning_rate(
     with silence, running(device, 1, 1, -1, "32-true") as trainer:
         torch.manual_seed(seed)
         found: Any = Tuner(trainer).lr_find(
-            learner, min_lr=lowest, max_lr=highest, num_training=n_steps
+            learner,
+            min_lr=lowest,
+            max_lr=highest,
+            num_training=n_steps,
+            early_stop_threshold=None,  # it would take noise for growth
         )
-    losses = np.array(found.results["loss"])
-    refuse_course(losses, lowest, highest)
-    return LearningRates(np.array(found.results["lr"]), losses, found.suggestion())
+    rates, averages = (np.array(found.results[name]) for name in ("lr", "loss"))
+    return read_course(rates, averages, lowest, highest)
 
 
 # --- the model, its clips and its epochs -------------------------------------------------------

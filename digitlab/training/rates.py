@@ -4,9 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-SKIPPED = 10  # first steps that Lightning's suggestion leaves out; it leaves out the last, too
+SKIPPED = 10  # first steps, in which the optimizer finds its pace: no rate of theirs is suggested
 FEWEST_STEPS = SKIPPED + 3  # a slope needs two of those that remain
-SMOOTHING = 0.98  # of Lightning's moving average
+LIGHTNING_SMOOTHING = 0.98  # of its moving average
+NEIGHBOURS = 5  # on either side, that a mean is taken over
+DIVERGED = 4  # times the lowest loss: what comes after shows nothing
 FLAT = 0.02  # of the loss: a smaller change is none
 
 
@@ -18,7 +20,7 @@ class LearningRates(NamedTuple):
     rates, losses : array of shape (n_steps,)
         The learning rates tried, and the loss with each: a moving average, as it is noisy.
     suggestion : float
-        The learning rate at which the loss fell most steeply.
+        The learning rate at which the loss fell most steeply, over a logarithmic axis.
     """
 
     rates: np.ndarray
@@ -26,17 +28,20 @@ class LearningRates(NamedTuple):
     suggestion: float
 
 
-def refuse_course(losses: np.ndarray, lowest: float, highest: float) -> None:
-    """Say why no learning rate can be read from these losses, and what to do."""
-    if not np.isfinite(losses[: SKIPPED + 2]).all():
+def read_course(
+    rates: np.ndarray, averages: np.ndarray, lowest: float, highest: float
+) -> LearningRates:
+    """Suggest a learning rate from Lightning's averages, or say why there is none."""
+    if not np.isfinite(averages[: SKIPPED + 2]).all():
         raise FloatingPointError(
             f"the loss is NaN or infinite from the first steps on, at a learning rate of "
             f"{lowest:g}: look for NaN and very large numbers in the features, or lower `lowest`"
         )
-    weights = SMOOTHING ** np.arange(1, len(losses) + 2)
-    means = losses * (1 - weights[1:]) / (1 - weights[:-1])  # Lightning's begin too low
-    usable = means[SKIPPED:-1][np.isfinite(means[SKIPPED:-1])]
-    change = FLAT * means[0]
+    losses = _smooth(_single_losses(averages[np.logical_and.accumulate(np.isfinite(averages))]))
+    diverged = losses > DIVERGED * np.minimum.accumulate(losses)
+    losses = losses[: diverged.argmax() if diverged.any() else None]
+    usable = losses[SKIPPED:-1]
+    change = FLAT * losses[0]
     if len(usable) > 1 and np.ptp(usable) <= change:
         raise ValueError(
             f"the loss hardly changed between {lowest:g} and {highest:g}: it stayed near "
@@ -45,3 +50,22 @@ def refuse_course(losses: np.ndarray, lowest: float, highest: float) -> None:
         )
     if len(usable) < 2 or usable[0] - usable.min() <= change:
         raise ValueError(f"the loss grew from {lowest:g} on: begin lower, with another `lowest`")
+    falling = np.gradient(usable)[: usable.argmin() + 1]  # the rates grow by one factor
+    return LearningRates(
+        rates[: len(losses)], losses, float(rates[SKIPPED + int(falling.argmin())])
+    )
+
+
+def _single_losses(averages: np.ndarray) -> np.ndarray:
+    """Undo Lightning's average, whose first values are too low, and which lags behind."""
+    shares = 1 - LIGHTNING_SMOOTHING ** np.arange(2, len(averages) + 2)
+    sums = averages * shares
+    before = np.r_[0, sums[:-1]]
+    return (sums - LIGHTNING_SMOOTHING * before) / (1 - LIGHTNING_SMOOTHING)
+
+
+def _smooth(losses: np.ndarray) -> np.ndarray:
+    """Return the mean over each step and its neighbours, of which the ends have fewer."""
+    window = np.ones(2 * NEIGHBOURS + 1)
+    sums, counts = (np.convolve(v, window) for v in (losses, np.ones_like(losses)))
+    return (sums / counts)[NEIGHBOURS:-NEIGHBOURS]

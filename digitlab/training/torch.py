@@ -139,7 +139,9 @@ def fit(
 
 
 def refuse_misfits(model: "torch.nn.Module", clip: np.ndarray, y: np.ndarray | None) -> None:
-    """Refuse clips that the model cannot be given, and labels that it has no class for."""
+    """Refuse a model that cannot learn, clips that do not fit it, and labels without a class."""
+    if not any(weights.requires_grad for weights in model.parameters()):
+        raise ValueError("the model has no trainable parameters: there is nothing to learn")
     n_classes = predict(model, clip).shape[1]
     if y is not None:
         refuse_labels(np.asarray(y), n_classes)
