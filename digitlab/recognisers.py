@@ -1,4 +1,4 @@
-"""Trained systems that can be kept in a file and asked about any recording."""
+"""Trained systems, kept in a file, that recognise the word in any recording."""
 
 import inspect
 import json
