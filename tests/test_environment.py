@@ -79,6 +79,8 @@ def test_make_book_works_in_a_folder_of_any_name(tmp_path, name):
         (folder / part).parent.mkdir(exist_ok=True)
         (folder / part).touch()
     environment = os.environ | {"SCALE": "smoke", "DIGITLAB_DATA": '/x y/$z "'}
+    environment.pop("MAKEFLAGS", None)  # `make test` says which folder it is in, else
+    environment.pop("MAKELEVEL", None)
     run = subprocess.run(
         ["make", "book"], cwd=folder, env=environment, capture_output=True, text=True
     )

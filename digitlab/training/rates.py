@@ -37,18 +37,19 @@ def read_course(
             f"the loss is NaN or infinite from the first steps on, at a learning rate of "
             f"{lowest:g}: look for NaN and very large numbers in the features, or lower `lowest`"
         )
-    losses = _smooth(_single_losses(averages[np.logical_and.accumulate(np.isfinite(averages))]))
+    single = _single_losses(averages[np.logical_and.accumulate(np.isfinite(averages))])
+    losses = _smooth(single)
     diverged = losses > DIVERGED * np.minimum.accumulate(losses)
     losses = losses[: diverged.argmax() if diverged.any() else None]
     usable = losses[SKIPPED:-1]
-    change = FLAT * losses[0]
+    change = FLAT * single[0]
     if len(usable) > 1 and np.ptp(usable) <= change:
         raise ValueError(
             f"the loss hardly changed between {lowest:g} and {highest:g}: it stayed near "
             f"{usable.mean():.3g}. Raise `highest` or `n_steps`, or see whether the model can "
             "learn from these features at all"
         )
-    if len(usable) < 2 or usable[0] - usable.min() <= change:
+    if len(usable) < 2 or single[0] - usable.min() <= change:
         raise ValueError(f"the loss grew from {lowest:g} on: begin lower, with another `lowest`")
     falling = np.gradient(usable)[: usable.argmin() + 1]  # the rates grow by one factor
     return LearningRates(
