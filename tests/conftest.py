@@ -3,44 +3,13 @@
 import os
 from pathlib import Path
 
-import nbformat
 import pytest
-from jupyter_cache import get_cache
-from jupyter_cache.base import CacheBundleIn
 
 os.environ.setdefault("DIGITLAB_SCALE", "smoke")
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as the Makefile does
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = sorted(ROOT.glob("book/[0-9]*_*.ipynb"))
-
-
-class Executed:
-    """Puts each chapter that nbval has run into the cache from which `jupyter-book` takes it.
-
-    A chapter of which a cell fails is not put there: `jupyter-book` runs it again.
-    """
-
-    def __init__(self, folder):
-        self.cache = get_cache(folder)
-        self.cache.list_cache_records()  # makes it, before other processes come
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self, item):
-        result = yield
-        if hasattr(item, "test_outputs"):  # a cell of nbval's, and it has passed
-            item.cell.outputs = nbformat.from_dict(item.test_outputs)
-            chapter = item.parent
-            chapter.passed = getattr(chapter, "passed", 0) + 1
-            if chapter.passed == sum(cell.cell_type == "code" for cell in chapter.nb.cells):
-                executed = CacheBundleIn(chapter.nb, str(chapter.path))
-                self.cache.cache_notebook_bundle(executed, check_validity=False, overwrite=True)
-        return result
-
-
-def pytest_configure(config):
-    if folder := os.environ.get("DIGITLAB_EXECUTED"):
-        config.pluginmanager.register(Executed(folder))
 
 
 @pytest.fixture(scope="session")
