@@ -13,7 +13,10 @@ from jupyter_cache import get_cache
 REQUESTS = "script[src], img[src], audio[src], video[src], source[src], iframe[src], link[href]"
 FOREIGN = re.compile(r"(?:https?:)?//", re.I)
 CSS_URL = re.compile(r"(?:url\(|@import\s+(?!url))\s*[\"']?([^\"')\s;]+)")
-CHATTER = re.compile(r"\w*Warning: |\bWARNING\b(?!: All log messages before absl)|\bERROR\b|Traceback \(most recent call")
+TENSORFLOW = "(?!: All log messages before absl)"  # its first line of logs
+CHATTER = re.compile(
+    rf"\w*Warning: |\bWARNING\b{TENSORFLOW}|\bERROR\b|Traceback \(most recent call"
+)
 UNRENDERED = re.compile(r"(:::|```)\s*\{|\{(numref|cite|cite:\w|ref|term|eq)\}`")
 
 
