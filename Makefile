@@ -24,6 +24,7 @@ help: ## List all targets
 book: $(PAGE) ## Run the chapters and render the book; the last line is its path
 	@printf '%s\n' "$$(pwd)/$(PAGE)"
 
+# `make test COVERAGE=--cov` also holds the units to the coverage that pyproject.toml asks for.
 test: ## Test everything: style, types, units, chapters, rendered pages (all at smoke scale)
 	$(MAKE) test-all SCALE=smoke
 
@@ -31,10 +32,10 @@ test: ## Test everything: style, types, units, chapters, rendered pages (all at 
 test-all: .venv/installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/mypy
-	DIGITLAB_SCALE=$(SCALE) $(BIN)/python -m pytest $(IN_TWO) --cov $(UNIT_TESTS) \
-	  tests/test_chapters.py book
+	DIGITLAB_SCALE=$(SCALE) $(BIN)/python -m pytest $(IN_TWO) $(COVERAGE) $(UNIT_TESTS)
+	DIGITLAB_SCALE=$(SCALE) $(BIN)/python -m pytest $(IN_TWO) tests/test_chapters.py book
 	$(MAKE) book
-	DIGITLAB_SCALE=$(SCALE) $(BIN)/python -m pytest $(IN_TWO) $(PAGE_TESTS)
+	DIGITLAB_SCALE=$(SCALE) $(BIN)/python -m pytest --numprocesses 2 $(PAGE_TESTS)
 
 test-newest: ## Run the unit tests with the newest release of everything, in .venv-newest
 	"$(PYTHON)" -m venv --clear .venv-newest

@@ -111,8 +111,9 @@ def compare_memory() -> None:
     """Go first: a process is born with its parent's peak."""
     for side in ("kymatio", "digitlab"):
         command = [sys.executable, __file__, side]
-        peak = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-        print(f"peak memory, a process that keeps log means, {side}: {float(peak):.0f} MB")
+        said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+        peak = float(said.splitlines()[-1])  # the lines before tell how clips were prepared
+        print(f"peak memory, a process that keeps log means, {side}: {peak:.0f} MB")
 
 
 def peak_memory(side: str) -> float:

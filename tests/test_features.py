@@ -114,24 +114,18 @@ def test_a_shift_by_a_few_milliseconds_changes_little(clips):
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux")
 def test_memory_stays_bounded():
-    """200 clips in one go would take over 2 GB; in batches they take no more than 32.
+    """300 clips in one go would take over 3 GB; in batches, with PyTorch itself, half of one.
 
     The kernel is asked for the peak of this program alone: getrusage begins with its parent's.
     """
     code = r"""
 import re, numpy as np
 from digitlab import features
-peaks = []
-for n in (32, 200):
-    features.compute("log_scattering", np.zeros((n, 8192)), 8000, "cpu", keep=False)
-    status = open("/proc/self/status").read()
-    peaks.append(int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024)
-print(*peaks)
+features.compute("log_scattering", np.zeros((300, 8192)), 8000, "cpu", keep=False)
+print(int(re.search(r"VmHWM:\s+(\d+) kB", open("/proc/self/status").read())[1]) / 1024)
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    few, many = map(float, run.stdout.split())
-    assert many < 1000
-    assert many - few < 100
+    assert float(run.stdout) < 1000
 
 
 def a_word(n_samples):
