@@ -43,8 +43,9 @@ test-newest: ## Run the unit tests with the newest release of everything, in .ve
 	.venv-newest/bin/python -m pip install --editable '.[all]'
 	DIGITLAB_SCALE=smoke .venv-newest/bin/python -m pytest $(IN_TWO) $(UNIT_TESTS)
 
-lab: .venv/installed ## Open the chapters in JupyterLab
-	$(BIN)/jupyter lab book
+lab: .venv/installed ## Open the chapters in JupyterLab: copies in lab/, yours to change
+	$(BIN)/python book/plain_notebooks.py lab
+	$(BIN)/jupyter lab lab
 
 tensorboard: .venv/installed ## Show the curves of trainings that wrote logs into the folder LOGS
 	$(BIN)/tensorboard --logdir "$(LOGS)"

@@ -24,11 +24,10 @@ import joblib
 import librosa
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from digitlab import audio
 from digitlab.corpora import Corpus
-from digitlab.environment import kept_on_disk, say_once
+from digitlab.environment import kept_on_disk, progress, say_once
 from digitlab.preparation import Preparation
 
 SPEEDS = (0.7, 1, 1.3)
@@ -564,10 +563,10 @@ def copies_of(
     n_missing = sum(not kept.check_call_in_cache(clip, *settings) for clip in recordings)
     parallel = joblib.Parallel(n_jobs if n_missing > FEW else 1, return_as="generator")
     made = parallel(joblib.delayed(kept)(clip, *settings) for clip in recordings)
-    progress = tqdm(
+    bar = progress(
         made, "augmenting", len(recordings), unit="clip", disable=n_missing <= WITHOUT_A_WORD
     )
-    waveforms, lengths = _fitted(progress, len(recordings) * n_copies, n_samples)
+    waveforms, lengths = _fitted(bar, len(recordings) * n_copies, n_samples)
     table = {
         "copy_of": np.repeat(np.arange(len(recordings)), n_copies),
         "speed": np.tile(np.repeat(speeds, len(semitones)), len(recordings)),

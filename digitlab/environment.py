@@ -250,6 +250,28 @@ def say_once(text: str) -> None:
     print(printable(text))
 
 
+def progress(*arguments: Any, **settings: Any) -> Any:
+    """Return a progress bar: a widget in a live notebook, a line on stderr elsewhere.
+
+    Parameters
+    ----------
+    *arguments, **settings
+        Those of ``tqdm.tqdm``.
+
+    Returns
+    -------
+    tqdm.tqdm
+        Its plain bar also while the book is built, whose pages cannot move a widget.
+
+    Examples
+    --------
+    >>> sum(progress(range(4), disable=True))
+    6
+    """
+    module = "tqdm" if os.environ.get("DIGITLAB_FLIPBOOK") else "tqdm.auto"
+    return importlib.import_module(module).tqdm(*arguments, **settings)
+
+
 def printable(text: object, encoding: str | None = None) -> str:
     r"""Return a text with backslashes in place of what cannot be printed.
 

@@ -12,7 +12,9 @@ import digitlab
 from digitlab.environment import refuse_unwritable
 from digitlab.evaluation import COLUMNS, Report
 
-FILE = Path(digitlab.__file__).parents[1] / "book" / "results.csv"
+PACKAGED = Path(digitlab.__file__).with_name("results.csv")  # where the package is installed alone
+IN_THE_BOOK = Path(digitlab.__file__).parents[1] / "book" / "results.csv"
+FILE = PACKAGED if PACKAGED.is_file() else IN_THE_BOOK
 
 
 def load() -> pd.DataFrame:
@@ -26,7 +28,7 @@ def load() -> pd.DataFrame:
     Raises
     ------
     FileNotFoundError
-        If the book does not lie beside the package.
+        If they were neither installed with the package nor lie beside it, in the book.
 
     Examples
     --------
@@ -36,8 +38,7 @@ def load() -> pd.DataFrame:
     """
     if not FILE.is_file():
         raise FileNotFoundError(
-            f"{FILE} is missing: the book's results come with a copy of its repository, "
-            "from which digitlab is to be installed with  pip install --editable ."
+            f"{FILE} is missing: the results come with the package, so install digitlab again"
         )
     return pd.read_csv(FILE)
 

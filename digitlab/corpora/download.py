@@ -12,9 +12,8 @@ from pathlib import Path
 
 import requests
 from requests import exceptions as failed
-from tqdm import tqdm
 
-from digitlab.environment import FULL
+from digitlab.environment import FULL, progress
 
 DAMAGED = (EOFError, gzip.BadGzipFile, lzma.LZMAError, tarfile.TarError, zlib.error)
 PIECE = 1 << 18  # bytes written at a time
@@ -62,7 +61,7 @@ def download(url: str, file: Path) -> None:
         if response.status_code != requests.codes.partial_content:
             here = 0
         size = here + int(response.headers.get("Content-Length", 0))
-        bar = tqdm(
+        bar = progress(
             total=size if size > here else None,
             initial=here,
             desc="Downloading",
@@ -87,7 +86,7 @@ def unpack(archive: Path, folder: Path, n_files: int | None = None) -> None:
     n_files : int, optional
         About how many files it holds, for the progress bar.
     """
-    with tarfile.open(archive) as packed, tqdm(None, "Unpacking", n_files, unit="file") as bar:
+    with tarfile.open(archive) as packed, progress(None, "Unpacking", n_files, unit="file") as bar:
         for member in packed:
             packed.extract(member, folder, filter="data")
             bar.update()

@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from digitlab import audio, riff
 from digitlab.corpora.corpus import Corpus
 from digitlab.corpora.sources import DIGITS, SOURCES, Source, known_hashes
-from digitlab.environment import printable
+from digitlab.environment import printable, progress
 from digitlab.layouts import (
     CONVERT,
     LAYOUTS,
@@ -110,7 +109,7 @@ def verify_folder(name: str, folder: Path) -> str:
     corpus = read_source(name, folder, sounds_in(folder, strict=True), strict=True)
     corpus = _whole(corpus, source, strict=True)
     if not source.digest or corpus.digest == source.digest:
-        for _ in tqdm(corpus._each(corpus._read), "Checking", len(corpus), unit="file"):
+        for _ in progress(corpus._each(corpus._read), "Checking", len(corpus), unit="file"):
             pass
         return corpus.digest
     known = known_hashes(name)

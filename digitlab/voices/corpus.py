@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
-from tqdm import tqdm
 
 from digitlab.audio import peak_normalize, resample, write_wav
+from digitlab.environment import progress
 from digitlab.layouts import LAYOUTS, METADATA, NOISE, which_set
 from digitlab.voices.phonemes import DIGIT_WORDS, WORDS, check_known, check_whole
 from digitlab.voices.speakers import speaker as make_speaker
@@ -261,7 +261,7 @@ def _write_recordings(folder, layout, n_speakers, n_takes, rate, seed):
     words = list(product(range(n_speakers), PLANS[layout].words))
     jobs = (delayed(_write_takes)(folder, layout, *word, n_takes, rate, seed) for word in words)
     with Parallel(n_jobs=-1, return_as="generator") as parallel:
-        for _ in tqdm(parallel(jobs), "Synthesising voices", len(words), unit="word"):
+        for _ in progress(parallel(jobs), "Synthesising voices", len(words), unit="word"):
             pass
 
 

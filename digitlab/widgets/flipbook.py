@@ -18,9 +18,10 @@ from digitlab.environment import require
 
 if TYPE_CHECKING:
     from IPython.display import HTML
-    from ipywidgets import VBox
 
-Explorer: TypeAlias = "VBox | HTML"
+    from digitlab.widgets.live import LiveExplorer
+
+Explorer: TypeAlias = "LiveExplorer | HTML"
 
 
 class Frame(NamedTuple):
@@ -66,13 +67,13 @@ def explorer(
 
     Returns
     -------
-    ipywidgets.VBox or IPython.display.HTML
+    LiveExplorer or IPython.display.HTML
         Live in Jupyter; a flipbook where ``DIGITLAB_FLIPBOOK`` is set, as the book's build does.
 
     Raises
     ------
     ImportError
-        If ipywidgets or IPython is missing (extra ``book``).
+        If anywidget or IPython is missing (extra ``book``).
 
     Examples
     --------
@@ -80,13 +81,16 @@ def explorer(
     ...     figure, ax = plt.subplots(figsize=(2, 2))
     ...     ax.plot(0, 0, "o", markersize=10 * (place + 1))
     ...     return Frame(figure, "A dot.")
-    >>> len(explorer(circle, ["small", "large"], "size").children)
-    2
+    >>> explorer(circle, ["small", "large"], "size").places
+    ['small', 'large']
     """
     page = cache(lambda place: _frame_html(draw(place)))
     if os.environ.get("DIGITLAB_FLIPBOOK"):
         return _flipbook([page(place) for place in range(len(places))], places, label, start, play)
-    return _live(page, places, label, start, play)
+    require("anywidget", extra="book")
+    from digitlab.widgets.live import LiveExplorer
+
+    return LiveExplorer(page, places, label, start, play)
 
 
 def _frame_html(frame: Frame) -> str:
@@ -118,26 +122,6 @@ def _flipbook(
         f'aria-valuetext="{html.escape(places[start])}">'
         f"<output>{html.escape(places[start])}</output></label></div></div>"
     )
-
-
-def _live(
-    page: Callable[[int], str], places: Sequence[str], label: str, start: int, play: bool
-) -> "VBox":
-    ipywidgets = require("ipywidgets", extra="book")
-    slider = ipywidgets.SelectionSlider(
-        options=[(place, i) for i, place in enumerate(places)],
-        index=start,
-        description=label,
-        style={"description_width": "initial"},
-        layout={"width": "90%"},
-    )
-    view = ipywidgets.HTML(page(start))
-    slider.observe(lambda change: setattr(view, "value", page(change["new"])), "value")
-    if not play:
-        return ipywidgets.VBox([slider, view])
-    film = ipywidgets.Play(max=len(places) - 1, interval=100, repeat=True)
-    ipywidgets.jslink((film, "value"), (slider, "index"))
-    return ipywidgets.VBox([ipywidgets.HBox([film, slider]), view])
 
 
 def one_channel(samples: ArrayLike) -> np.ndarray:

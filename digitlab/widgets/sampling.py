@@ -20,8 +20,8 @@ def aliasing(rate: int = 4000) -> Explorer:
 
     Examples
     --------
-    >>> aliasing().children[0].options[0]
-    ('300 Hz', 0)
+    >>> aliasing().places[0]
+    '300 Hz'
     """
     tones = (np.arange(16) + 0.6) * rate / 8  # none at half the rate, nor at the rate itself
     places = [f"{tone:,.0f} Hz" for tone in tones]
@@ -86,7 +86,7 @@ def quantisation(samples: ArrayLike, rate: int, *, caption: str = "") -> Explore
     Examples
     --------
     >>> tone = np.sin(np.arange(8000) / 4)
-    >>> quantisation(tone, 8000).children[0].index
+    >>> quantisation(tone, 8000).place
     3
     """
     samples = audio.peak_normalize(one_channel(samples))

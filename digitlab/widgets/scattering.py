@@ -25,8 +25,8 @@ def averaging_scale(samples: ArrayLike, rate: int, *, caption: str = "") -> Expl
 
     Examples
     --------
-    >>> averaging_scale(np.ones(4000), 8000).children[0].options[4]
-    ('J = 8: 256 samples, 32 ms', 4)
+    >>> averaging_scale(np.ones(4000), 8000).places[4]
+    'J = 8: 256 samples, 32 ms'
     """
     settings = [(J, 8) for J in range(4, 12)]
     places = [f"J = {J}: {2**J:,} samples, {1000 * 2**J / RATE:.0f} ms" for J, _ in settings]
@@ -46,8 +46,8 @@ def wavelets_per_octave(samples: ArrayLike, rate: int, *, caption: str = "") -> 
 
     Examples
     --------
-    >>> wavelets_per_octave(np.ones(4000), 8000).children[0].options[6]
-    ('Q = 12', 6)
+    >>> wavelets_per_octave(np.ones(4000), 8000).places[6]
+    'Q = 12'
     """
     settings = [(8, Q) for Q in (1, 2, 3, 4, 6, 8, 12, 16, 24)]
     places = [f"Q = {Q}" for _, Q in settings]

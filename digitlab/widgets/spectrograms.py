@@ -22,8 +22,8 @@ def window_length(samples: ArrayLike, rate: int) -> Explorer:
 
     Examples
     --------
-    >>> window_length(np.zeros(8000), 8000).children[0].options[0]
-    ('16 samples, 2 ms', 0)
+    >>> window_length(np.zeros(8000), 8000).places[0]
+    '16 samples, 2 ms'
     """
     samples = one_channel(samples)
     shortest = 2 ** round(np.log2(0.002 * rate))
@@ -62,8 +62,8 @@ def mel_bands(samples: ArrayLike, rate: int, *, caption: str = "") -> Explorer:
 
     Examples
     --------
-    >>> mel_bands(np.ones(4000), 8000).children[0].options[0]
-    ('1 band', 0)
+    >>> mel_bands(np.ones(4000), 8000).places[0]
+    '1 band'
     """
     samples = audio.peak_normalize(one_channel(samples))
     n_fft = 2 ** round(np.log2(0.064 * rate))  # 512 at 8 kHz; a filter needs a bin to itself

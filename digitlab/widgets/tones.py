@@ -18,7 +18,7 @@ def waves() -> Explorer:
 
     Examples
     --------
-    >>> waves().children[1].value[:30]
+    >>> waves().frame[:30]
     '<img style="max-width: 100%" a'
     """
     n_frames = 20
@@ -68,8 +68,8 @@ def fourier_series() -> Explorer:
 
     Examples
     --------
-    >>> fourier_series().children[0].options[2]
-    ('3 sinusoids', 2)
+    >>> fourier_series().places[2]
+    '3 sinusoids'
     """
     counts = [1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30]
     places = [counted(count, "sinusoid") for count in counts]

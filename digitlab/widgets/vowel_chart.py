@@ -25,8 +25,8 @@ def vowels(pitch: float = 110) -> Explorer:
 
     Examples
     --------
-    >>> vowels().children[0].options[0]
-    ('ee: 310 and 2,120 Hz', 0)
+    >>> vowels().places[0]
+    'ee: 310 and 2,120 Hz'
     """
     names = list(VOWEL_PATH)
     phonemes = [voices.PHONEMES[phoneme] for phoneme in VOWEL_PATH.values()]

@@ -6,8 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 import scipy.fft
-from tqdm import tqdm
 
+from digitlab.environment import progress
 from digitlab.features.executors.plans import CPU_BATCH, Plan, plan, run
 
 
@@ -21,7 +21,7 @@ def in_batches(
 ) -> Iterator[np.ndarray]:
     """Scatter an array batch by batch, as the executor with PyTorch does."""
     starts = range(0, len(clips), CPU_BATCH)
-    for i in tqdm(starts, desc="scattering", unit="batch", disable=len(starts) < 8):
+    for i in progress(starts, desc="scattering", unit="batch", disable=len(starts) < 8):
         coefficients = scatter(clips[i : i + CPU_BATCH], J, Q)
         yield coefficients if reduce is None else reduce(coefficients, np)
 

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
+from digitlab.environment import progress
 from digitlab.features.executors.plans import CPU_BATCH, Plan, plan, run
 
 MOST_AT_ONCE = 1024  # clips: enough to keep any GPU busy
@@ -36,7 +36,7 @@ def in_batches(
     size = batch_size or _batch_size(plan(clips.shape[1], J, Q), where)
     starts = range(0, len(clips), size)
     fetch = None
-    for i in tqdm(starts, desc="scattering", unit="batch", disable=len(starts) < 8):
+    for i in progress(starts, desc="scattering", unit="batch", disable=len(starts) < 8):
         with torch.inference_mode():
             batch = torch.from_numpy(clips[i : i + size])
             if where.type == "cuda":  # from locked memory, a copy needs no waiting

@@ -1,0 +1,319 @@
+"""Write the chapters as notebooks that any Jupyter shows: no directive, no role, no other file.
+
+The chapters are written in MyST Markdown for the pages. ``make lab`` opens what this module makes
+of them, and the pages' download button hands out the same: exercises, figures and formulas carry
+the numbers that they have in the pages, solutions are folded under their headings, citations are
+names with links, and each notebook ends with its part of the glossary and of the references.
+
+    python book/plain_notebooks.py _build/lab
+"""
+
+import copy
+import hashlib
+import re
+import sys
+from functools import cache
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell
+from pybtex.database import parse_file
+from pybtex.plugin import find_plugin
+
+BOOK = Path(__file__).parent
+CHAPTERS = "[0-9]*_*.ipynb"
+INSTALL = """\
+# This chapter needs Python 3.11 to 3.13 and the book's package, digitlab. To install both
+# frameworks and all else, in a terminal, in the folder that holds the book's pyproject.toml:
+#     pip install --editable ".[all]\""""
+
+STYLE = find_plugin("pybtex.style.formatting", "plain")()
+MARKDOWN = find_plugin("pybtex.backends", "markdown")()
+
+ROLE = re.compile(r"\{(term|cite:t|cite:p|eq)\}`([^`]+)`")
+LINK = re.compile(r"\[([^]\n]*)\]\((#[^)\s]+|[\w.-]+\.(?:ipynb|md))\)")
+FORMULA = re.compile(r"^\$\$\n(.*?)^\$\$ \((eq-[\w-]+)\)$", re.M | re.S)
+PIECE = re.compile(
+    r"^```\{(exercise|exercise-start|exercise-end|solution-start|solution-end)\}(?: ([^\n]*))?\n"
+    r"((?::[\w-]+:[^\n]*\n)*)(.*?)^```$\n?",
+    re.M | re.S,
+)
+OPTION = re.compile(r"^:::\{dropdown\} ([^\n]*)\n(?::[\w-]+:[^\n]*\n)*(.*?)^:::$", re.M | re.S)
+TABS = re.compile(r"^::::\{tab-set\}\n(.*?)^::::$", re.M | re.S)
+TAB = re.compile(r"^:::\{tab-item\} ([^\n]*)\n(?::[\w-]+:[^\n]*\n)*(.*?)^:::$", re.M | re.S)
+TAB_LABEL = re.compile(r"^<label[^>]*>(.*?)</label>\n", re.M)
+TAB_FRAME = re.compile(r"^(?:<div class=\"sd-tab[^>]*>|<input[^>]*>|</div>)\n?", re.M)
+TERM = re.compile(r"^(\S[^\n]*)\n  (\S[^\n]*)$", re.M)
+
+
+def chapters() -> dict[str, nbformat.NotebookNode]:
+    """Return {file name: notebook} for every chapter."""
+    return {path.name: nbformat.read(path, 4) for path in sorted(BOOK.glob(CHAPTERS))}
+
+
+@cache
+def numbers() -> dict[str, tuple[str, str, str]]:
+    """Return {label: (file name, number, its cell)} for exercises, figures and formulas."""
+    found = {}
+    for name, notebook in chapters().items():
+        chapter, counts = int(name.split("_")[0]), {"ex": 0, "fig": 0, "eq": 0}
+        for cell in notebook.cells:
+            first = {}
+            for label in labels(cell):
+                kind = label.split("-")[0]
+                counts[kind] += 1
+                of_cell = first.setdefault(kind, label) if kind == "eq" else label
+                found[label] = name, f"{chapter}.{counts[kind]}", of_cell
+    return found
+
+
+def labels(cell) -> list[str]:
+    """Return the labels of exercises, figures and formulas in a cell, in their order."""
+    if cell.cell_type == "code":
+        figure = cell.metadata.get("mystnb", {}).get("figure")
+        return [figure["name"]] if figure else []
+    return re.findall(r"^(?::label: |\$\$ \()((?:ex|eq)-[\w-]+)", cell.source, re.M)
+
+
+@cache
+def titles() -> dict[str, str]:
+    """Return {file name: title} for every chapter."""
+    return {
+        name: re.match(r"# ([^\n]+)", notebook.cells[0].source)[1]
+        for name, notebook in chapters().items()
+    }
+
+
+@cache
+def glossary() -> dict[str, tuple[str, str]]:
+    """Return {term in small letters: (term, meaning)}."""
+    text = (BOOK / "glossary.md").read_text("utf-8")
+    return {term.lower(): (term, meaning) for term, meaning in TERM.findall(text)}
+
+
+@cache
+def references() -> dict:
+    """Return {key: entry} of references.bib."""
+    return parse_file(BOOK / "references.bib", "bibtex").entries
+
+
+def authors(key: str) -> str:
+    """Return the names that a citation shows: one, two, or the first "et al."."""
+    persons = references()[key].persons
+    people = persons.get("author") or persons["editor"]
+    names = [unbraced(" ".join([*p.prelast_names, *p.last_names])) for p in people]
+    return f"{names[0]} et al." if len(names) > 2 else " and ".join(names)
+
+
+def unbraced(text: str) -> str:
+    """Return a BibTeX field without the braces that keep its capitals."""
+    return text.replace("{", "").replace("}", "")
+
+
+def address(key: str) -> str:
+    """Return where a reference can be read, or else the list at the end of the notebook."""
+    fields = references()[key].fields
+    if "doi" in fields:
+        return f"https://doi.org/{fields['doi']}"
+    return fields.get("url", "#cell-id=references")
+
+
+def link(label: str, name: str) -> str:
+    """Return the address, seen from the chapter `name`, of what has the label."""
+    file, _, cell = numbers()[label]
+    return ("" if file == name else file) + f"#cell-id={cell}"
+
+
+def anchor(term: str) -> str:
+    """Return the address of a term in the glossary at the notebook's end."""
+    return "#heading=" + glossary()[term.lower()][0].replace(" ", "-")
+
+
+def linked(text: str, name: str) -> str:
+    """Replace roles and the pages' links by links that lead somewhere in any Jupyter."""
+
+    def role(match):
+        kind, content = match.groups()
+        if kind == "eq":
+            return f"[({numbers()[content][1]})]({link(content, name)})"
+        if kind == "term":
+            shown, _, term = content.rstrip(">").partition(" <")
+            meaning = plain(glossary()[(term or shown).lower()][1]).replace('"', '\\"')
+            return f'[{shown}]({anchor(term or shown)} "{meaning}")'
+        keys, year = content.split(","), lambda key: references()[key].fields["year"]
+        if kind == "cite:t":
+            return ", ".join(f"[{authors(key)} ({year(key)})]({address(key)})" for key in keys)
+        names = (f"[{authors(key)}, {year(key)}]({address(key)})" for key in keys)
+        return f"({'; '.join(names)})"
+
+    def page_link(match):
+        shown, target = match.groups()
+        if target.startswith("#"):
+            return f"[{shown or what(target[1:])}]({link(target[1:], name)})"
+        if target == "glossary.md":
+            return f"[{shown}](#cell-id=glossary)"
+        return f"[{shown or titles()[target]}]({target})"
+
+    return ROLE.sub(role, LINK.sub(page_link, text))
+
+
+def what(label: str) -> str:
+    """Return what a label names, with its number: "exercise 9.1"."""
+    kinds = {"ex": "exercise", "fig": "figure", "eq": "formula"}
+    return f"{kinds[label.split('-')[0]]} {numbers()[label][1]}"
+
+
+def plain(text: str) -> str:
+    """Return text without its roles, for a tooltip."""
+    return ROLE.sub(lambda match: match[2].partition(" <")[0], text)
+
+
+def as_html(line: str) -> str:
+    """Return a line of Markdown as HTML: inside <summary>, Jupyter reads no Markdown."""
+    line = re.sub(r"`([^`]+)`", r"<code>\1</code>", line)
+    return re.sub(r"\*([^*\s][^*]*)\*", r"<em>\1</em>", line)
+
+
+def marked_down(text: str, name: str) -> str:
+    """Turn a Markdown cell of the book into Markdown that any Jupyter renders."""
+    text = TABS.sub(lambda tabs: TAB.sub(r"**\1**\n\n\2", tabs[1]), text)
+    text = TAB_FRAME.sub("", TAB_LABEL.sub(r"**\1**\n", text))
+    text = re.sub(r"^\*\*(?!1\.)\d+\.\*\*", r"<br>\n\n\g<0>", text, flags=re.M)  # not too near
+    text = OPTION.sub(
+        lambda option: (
+            f"<details><summary>{as_html(option[1])}</summary>\n\n{option[2]}\n</details>"
+        ),
+        text,
+    )
+    text = FORMULA.sub(
+        lambda formula: f"$$\n{formula[1]}\\tag{{{numbers()[formula[2]][1]}}}\n$$", text
+    )
+    return linked(text, name).strip()
+
+
+def opening(cell, name: str) -> list:
+    """Return a chapter's first cell, its frame as a list, and how to install what it needs."""
+    text = re.sub(r"^\*(.+)\*\n: ", r"- **\1**: ", cell.source, flags=re.M)
+    return [new_markdown_cell(marked_down(text, name), id=cell.id), new_code_cell(INSTALL)]
+
+
+def markdown(cell, name: str) -> list:
+    """Return the cells that a Markdown cell becomes: each exercise and solution begins one."""
+    texts, settings, end = [""], [{"id": cell.id}], 0
+    for piece in PIECE.finditer(cell.source):
+        kind, title, options, body = piece.groups()
+        texts[-1] += cell.source[end : piece.start()]
+        end = piece.end()
+        if kind.endswith("end"):
+            texts.append("")
+            settings.append({"id": f"{cell.id}-{len(texts)}"})
+        elif kind == "solution-start":
+            folded = {"jp-MarkdownHeadingCollapsed": True}
+            texts += [f"#### Solution to exercise {numbers()[title][1]}", ""]
+            settings += [{"id": f"{title}-solution", "metadata": folded}, {"id": f"{title}-words"}]
+        else:
+            label = re.search(":label: (.+)", options)[1]
+            texts.append(f"### Exercise {numbers()[label][1]}: {title}\n\n{body}")
+            settings.append({"id": label})
+    texts[-1] += cell.source[end:]
+    if formula := re.search(r"^\$\$ \((eq-[\w-]+)", cell.source, re.M):
+        settings[0]["id"] = formula[1]
+    return [
+        new_markdown_cell(marked_down(text, name), **setting)
+        for text, setting in zip(texts, settings, strict=True)
+        if text.strip()
+    ]
+
+
+def code(cell, name: str) -> list:
+    """Return a code cell, folded where it only draws, and its caption and description."""
+    copied = new_code_cell(cell.source, id=cell.id)
+    figure = cell.metadata.get("mystnb", {}).get("figure")
+    folded = "hide-input" in cell.metadata.get("tags", [])
+    number = f"Figure {numbers()[figure['name']][1]}" if figure else ""
+    if folded:
+        copied.source = f"# {number or 'Folded'}\n{cell.source}"
+        copied.metadata = {"jupyter": {"source_hidden": True}}
+    if not figure:
+        return [copied]
+    text = f"**{number}:** {linked(figure['caption'], name)}"
+    if words := cell.metadata["mystnb"].get("image", {}).get("alt"):
+        text += f"\n\n<details><summary>{number} in words</summary>\n\n{words}\n\n</details>"
+    return [copied, new_markdown_cell(text, id=figure["name"])]
+
+
+def closing(notebook, name: str) -> list:
+    """Return the chapter's part of the glossary, and of the references."""
+    roles = [match for cell in notebook.cells for match in ROLE.findall(cell.source)]
+    terms = {content.rstrip(">").rpartition("<")[2] for kind, content in roles if kind == "term"}
+    entries = sorted(
+        {glossary()[term.lower()] for term in terms}, key=lambda entry: entry[0].lower()
+    )
+    words = [f"##### **{term}**\n\n{linked(meaning, name)}" for term, meaning in entries]
+    keys = {key for kind, content in roles if kind.startswith("cite") for key in content.split(",")}
+    cells = [new_markdown_cell("\n\n".join(["## Glossary", *words]), id="glossary")]
+    if keys:
+        cited = [f"- {reference(key)}" for key in sorted(keys)]
+        cells.append(new_markdown_cell("\n".join(["## References\n", *cited]), id="references"))
+    return cells
+
+
+def reference(key: str) -> str:
+    """Return a reference in full."""
+    [entry] = STYLE.format_entries([references()[key]])
+    return entry.text.render(MARKDOWN).replace("\n", " ").replace("\\", "")
+
+
+def convert(notebook, name: str):
+    """Return the plain notebook of a chapter."""
+    cells = opening(notebook.cells[0], name)
+    for cell in notebook.cells[1:]:
+        cells += markdown(cell, name) if cell.cell_type == "markdown" else code(cell, name)
+    copied = copy.deepcopy(notebook)
+    copied.cells = cells + closing(notebook, name)
+    copied.metadata["hearing_digits"] = {"digest": digest(copied)}
+    return copied
+
+
+def write(folder: Path) -> None:
+    """Write all chapters into a folder; a copy in which somebody has changed cells is kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, notebook in chapters().items():
+        path, copied = folder / name, convert(notebook, name)
+        old = nbformat.read(path, 4) if path.exists() else None
+        if old is not None and digest(old) != written(old):
+            print(f"{path} is kept, since you have changed it: rename it to get the book's own")
+        elif old is None or written(old) != written(copied):
+            nbformat.write(copied, path)
+
+
+def digest(notebook) -> str:
+    """Return a digest of what the cells say."""
+    return hashlib.sha256("\0".join(cell.source for cell in notebook.cells).encode()).hexdigest()
+
+
+def written(notebook) -> str:
+    """Return the digest that a copy was written with."""
+    return notebook.metadata.get("hearing_digits", {}).get("digest", "")
+
+
+def hand_out(app, exception) -> None:
+    """Let the pages' download buttons give these notebooks, and give them as files."""
+    for name, notebook in chapters().items():
+        path = Path(app.outdir, "_sources", "book", name)
+        page = Path(app.outdir, "book", name).with_suffix(".html")
+        if exception is None and path.exists() and page.exists():
+            nbformat.write(convert(notebook, name), path)
+            text = page.read_text("utf-8").replace(" download ", " ")
+            link = f'<a href="../_sources/book/{name}"'
+            page.write_text(text.replace(link, f"{link} download "), "utf-8")
+
+
+def setup(app):
+    """Wait until Sphinx has copied the sources."""
+    app.connect("build-finished", hand_out)
+    return {"parallel_read_safe": True}
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))

@@ -1,0 +1,144 @@
+"""The chapters in JupyterLab, in a real browser: opened, run, read, worked with."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+from conftest import CHAPTERS, ROOT
+
+sys.path.insert(0, str(ROOT / "book"))
+import plain_notebooks
+from test_browser import browser  # noqa: F401
+
+RAW = re.compile(r":::|```|\{[\w:]+\}`|\((?:eq|fig|ex)-\d\d-|\bcell-id=|⚠")
+READY = "jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """Serve copies of all chapters in JupyterLab; return its address."""
+    folder, settings = tmp_path_factory.mktemp("lab"), tmp_path_factory.mktemp("settings")
+    plain_notebooks.write(folder)
+    tracker = settings / "@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
+    tracker.parent.mkdir(parents=True)
+    tracker.write_text(json.dumps({"windowingMode": "none"}))  # draw also what is out of sight
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}/lab"
+    options = {
+        "ServerApp.port": address.rsplit(":")[-1].removesuffix("/lab"),
+        "ServerApp.root_dir": folder,
+        "IdentityProvider.token": "",
+        "LabApp.expose_app_in_browser": True,
+    }
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+    command += [f"--{name}={value}" for name, value in options.items()]
+    environment = os.environ | {"JUPYTERLAB_SETTINGS_DIR": str(settings)}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as server:
+        wait_for(address)
+        yield address
+        server.terminate()
+
+
+def wait_for(address, seconds=60):
+    """Wait until a server answers."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return urllib.request.urlopen(address).close()
+        except OSError:
+            assert time.monotonic() < end, f"{address} does not answer"
+            time.sleep(0.2)
+
+
+@pytest.fixture
+def opened(browser, lab):  # noqa: F811
+    """Return a function that opens a chapter and runs all its cells."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    page = context.new_page()
+    page.foreign = []
+    ours = (
+        lab.removesuffix("lab"),
+        "data:",
+        "blob:",
+        lab.replace("http", "ws").removesuffix("lab"),
+    )
+    page.on("request", lambda r: r.url.startswith(ours) or page.foreign.append(r.url))
+
+    def open_chapter(name):
+        page.goto(f"{lab}/tree/{name}?reset")
+        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+        page.wait_for_function(READY, timeout=60_000)
+        page.set_default_timeout(180_000)
+        page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
+        page.set_default_timeout(10_000)
+        page.wait_for_timeout(500)  # the last outputs are on their way
+        return page
+
+    yield open_chapter
+    page.evaluate("jupyterapp.serviceManager.sessions.shutdownAll()")
+    context.close()
+
+
+def seen(page, selector):
+    return [element for element in page.locator(selector).all() if element.is_visible()]
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_runs_and_gives_no_answer_away(opened, chapter):
+    page = opened(chapter.name)
+    assert (
+        page.locator(".jp-CodeCell").count() == page.locator(".jp-CodeCell .jp-InputPrompt").count()
+    )
+    errors = page.locator("[data-mime-type*='jupyter.error']").all_inner_texts()
+    red = page.locator("[data-mime-type*='jupyter.stderr']").all_inner_texts()
+    assert not errors and not red
+    said = page.locator(".jp-RenderedMarkdown").all_inner_texts()
+    assert not [match for text in said for match in RAW.findall(text)]
+    assert not page.locator("mjx-merror").count()
+
+    solutions = page.locator(".jp-CodeCell:has-text('# Solution')")
+    assert solutions.count() >= 3 and not any(s.is_visible() for s in solutions.all())
+    headings = page.locator("h4:has-text('Solution to exercise')").all()
+    assert headings and all(heading.is_visible() for heading in headings)
+
+    folded = page.locator(".jp-CodeCell:has-text('# Figure') .jp-InputPlaceholder")
+    assert folded.count() == page.locator(".jp-CodeCell:has-text('# Figure')").count()
+    for slider in page.locator(".jp-Notebook input[type=range]").all():
+        assert slider.get_attribute("aria-label")
+        assert re.search(r"[^\d.\s]", slider.get_attribute("aria-valuetext")), "words or a unit"
+    assert not page.foreign
+
+
+def test_a_reader_moves_a_slider_opens_a_solution_and_follows_links(opened):
+    page = opened("01_sound_waves.ipynb")
+    slider = page.locator(".explorer input[type=range]").first
+    slider.focus()
+    before = page.locator(".explorer img").first.get_attribute("src")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(
+        "old => document.querySelector('.explorer img').src !== old", arg=before, timeout=10_000
+    )
+    assert (
+        slider.get_attribute("aria-valuetext")
+        == page.locator(".explorer output").first.inner_text()
+    )
+
+    solution = page.locator(".jp-CodeCell:has-text('# Solution')").first
+    page.locator("button.jp-showHiddenCellsButton").first.click()
+    solution.wait_for(state="visible")
+
+    page.locator("a:has-text('waveform')").first.click()
+    page.locator("h5:has-text('waveform')").wait_for(state="visible")
+    page.wait_for_function(
+        "[...document.querySelectorAll('h5')].some(h => h.textContent.startsWith('waveform')"
+        " && h.getBoundingClientRect().top > 0 && h.getBoundingClientRect().top < innerHeight)"
+    )
+    page.locator("a[href*='02_digital_audio.ipynb']").first.click()
+    page.wait_for_selector("h1:has-text('2 ·')", timeout=30_000)
