@@ -163,5 +163,5 @@ def reliability(table: pd.DataFrame, *, title: str = "", ax: Axes | None = None)
     ax.set_aspect("equal")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(PercentFormatter(1))
-    ax.legend(loc="upper left")
+    ax.legend(loc="lower right")
     return ax
