@@ -484,7 +484,8 @@ def describe(path: Name) -> str:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     soundfile.write(f"{folder}/click.wav", [0.0, 0.5], 8000)
     ...     table = describe(f"{folder}/click.wav")
-    >>> print(*table.splitlines()[12:14], sep="\\n")
+    >>> for line in table.splitlines()[12:14]:
+    ...     print(line)
         24     4 40 1f 00 00   rate            8000     frames a second, in Hz
         28     4 80 3e 00 00   byte rate       16000    bytes a second: rate ×
     """
