@@ -14,6 +14,7 @@ import os
 import re
 import stat
 import struct
+import textwrap
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -473,8 +474,9 @@ def describe(path: Name) -> str:
     Returns
     -------
     str
-        One line a field: its first byte, its size in bytes, its first bytes in hexadecimal, its
-        name, its value and its meaning.
+        For each field: its first byte, its size in bytes, its first bytes in hexadecimal, its
+        name, its value and its meaning, which goes on below where a line would grow longer than
+        75 characters.
 
     Examples
     --------
@@ -482,15 +484,21 @@ def describe(path: Name) -> str:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     soundfile.write(f"{folder}/click.wav", [0.0, 0.5], 8000)
     ...     table = describe(f"{folder}/click.wav")
-    >>> print(table.splitlines()[8])
-        24      4  40 1f 00 00    rate             8000        frames a second, in Hz
+    >>> for line in table.splitlines()[12:14]:
+    ...     print(line)
+        24     4 40 1f 00 00   rate            8000     frames a second, in Hz
+        28     4 80 3e 00 00   byte rate       16000    bytes a second: rate ×
     """
     lines: list[tuple[object, ...]] = [("byte", "size", "in hex", "field", "value", "meaning")]
     for row in fields(path):
         dots = " …" if row.size > 4 else ""
         first_bytes = row.raw[:4].hex(" ") + dots
-        lines.append((row.offset, row.size, first_bytes, row.name, row.value, row.meaning))
-    return "\n".join("{:>6} {:>6}  {:13}  {:15}  {!s:10}  {}".format(*line) for line in lines)
+        meaning = textwrap.wrap(row.meaning, 75 - 52)
+        if len(str(row.value)) > 8:
+            meaning.insert(0, "")  # below
+        text = f"\n{'':52}".join(meaning)
+        lines.append((row.offset, row.size, first_bytes, row.name, row.value, text))
+    return "\n".join("{:>6} {:>5} {:13} {:15} {!s:8} {}".format(*line) for line in lines)
 
 
 @contextmanager

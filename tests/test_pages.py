@@ -116,6 +116,41 @@ def test_players_have_a_label_and_a_caption(pages):
     assert not bare
 
 
+def test_every_header_of_a_table_says_something(pages):
+    """A screen reader reads a column's header before each of its cells."""
+    empty = [
+        f"{page}: {header.find_parent('table').get_text(' ', strip=True)[:60]}"
+        for page, header in everywhere(pages, "table th")
+        if not header.get_text(strip=True)
+    ]
+    assert not empty
+
+
+def test_numbers_in_columns_of_counts_have_no_point(pages):
+    """A column of whole numbers that pandas turned into floats, such as 30500.0."""
+    odd = []
+    for page, table in everywhere(pages, "table.dataframe"):
+        rows = [[cell.get_text(strip=True) for cell in row("td")] for row in table("tr")]
+        columns = itertools.zip_longest(*[row for row in rows if row], fillvalue="")
+        odd += [
+            f"{page}: {column[:3]}"
+            for column in columns
+            if len(column) > 1 and all(re.fullmatch(r"\d{3,}\.0", cell) for cell in column)
+        ]
+    assert not odd
+
+
+def test_printed_lines_fit_the_page(pages):
+    """A longer line has to be scrolled to; a path or a command may stay whole."""
+    long = [
+        f"{page}: {line}"
+        for page, output in everywhere(pages, ".cell_output pre")
+        for line in output.get_text().splitlines()
+        if len(line) > 75 and " " in line.strip()
+    ]
+    assert not long
+
+
 def test_no_page_shows_a_traceback(pages):
     assert not [page for page, soup in pages.items() if "Traceback (most recent call" in soup.text]
 

@@ -60,6 +60,20 @@ def test_its_axes_are_labelled(plot):
     assert ax.get_ylabel() or all(label.get_text().isalpha() for label in ax.get_yticklabels())
 
 
+@pytest.mark.parametrize("plot", PLOTTERS.values(), ids=PLOTTERS)
+def test_its_lettering_can_be_read_on_a_phone(plot):
+    """A page shows it 350 px wide there; letters below 9 px are hard to read."""
+    plotting.use_style()
+    figure = plot(None).figure
+    pixels_a_point = 350 / 72 / figure.get_figwidth()
+    small = [
+        text.get_text()
+        for text in figure.findobj(Text)
+        if text.get_visible() and text.get_text() and text.get_fontsize() * pixels_a_point < 9
+    ]
+    assert not small
+
+
 def test_a_waveform_is_drawn_against_seconds():
     ax = plotting.waveform(np.sin(np.arange(800)), 8000)
     assert ax.get_xlim() == (0, 0.1)

@@ -82,9 +82,9 @@ def accuracies(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     accuracy = table["accuracy"].to_numpy()
     ax.errorbar(accuracy, rows, xerr=_reach(table), fmt="o", color=ACCENT, capsize=4, linestyle="")
     for row, value, high in zip(rows, accuracy, table["high"], strict=True):
-        ax.text(max(value, high) + 0.008, row, f"{value:.1%}", va="center", fontsize=9.5)
+        ax.text(max(value, high) + 0.008, row, f"{value:.1%}", va="center")
     ax.set_yticks(rows, table.index)
-    ax.set(xlabel="accuracy", ylim=(-0.6, len(table) - 0.4), xlim=(None, 1.07))
+    ax.set(xlabel="accuracy", ylim=(-0.6, len(table) - 0.4), xlim=(None, 1.09))
     ax.xaxis.set_major_formatter(PercentFormatter(1))
     ax.grid(axis="y", visible=False)
     return ax
@@ -163,5 +163,5 @@ def reliability(table: pd.DataFrame, *, title: str = "", ax: Axes | None = None)
     ax.set_aspect("equal")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(PercentFormatter(1))
-    ax.legend(loc="upper left")
+    ax.legend(loc="lower right")
     return ax

@@ -105,7 +105,8 @@ def _draw_filters(ax: Axes, bank: np.ndarray, rate: int) -> None:
 def _draw_bands(ax: Axes, power: np.ndarray, rate: int, hop: int) -> None:
     count, n_frames = power.shape
     level = librosa.power_to_db(power, ref=max(power.max(), 1e-9), top_db=60)
-    mesh = ax.pcolormesh(np.arange(n_frames) * hop / rate, np.arange(count), level)
+    times = (np.arange(n_frames + 1) - 0.5) * hop / rate  # edges, since there may be one band
+    mesh = ax.pcolormesh(times, np.arange(count + 1) - 0.5, level)
     rows = np.unique(np.linspace(0, count - 1, min(count, 5)).round().astype(int))
     centres = librosa.mel_frequencies(count + 2, fmax=rate / 2, htk=True)[1:]
     ax.set_yticks(rows, [f"{centres[row]:,.0f}" for row in rows])

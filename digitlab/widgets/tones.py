@@ -51,7 +51,7 @@ def _draw_waves(x: np.ndarray, y: np.ndarray, periods: float, time: str) -> Fram
     rope.plot(COLUMNS, height, ".-", color=plotting.ACCENT, markersize=4, linewidth=0.6)
     rope.plot(COLUMNS[MARKED], height[MARKED], "o", color=plotting.SECOND, markersize=9)
     rope.set(ylim=(-1.4, 1.4), yticks=[], title="A rope: particles move across its direction")
-    rope.set(xlabel="place [m]", xlim=(0, 2))
+    rope.set(xlabel="position [m]", xlim=(0, 2))
     for ax in (air, rope):
         ax.grid(False)
     alt = (
