@@ -14,7 +14,7 @@ import click
 import numpy as np
 
 from digitlab import environment
-from digitlab.environment import FRAMEWORKS, PRECISIONS, SCALES, printable, reports_here
+from digitlab.environment import FRAMEWORKS, PRECISIONS, SCALES, printable, reports_here, wrapped
 
 RESULTS = Path("book/results.csv")
 MOST_BARS = 10
@@ -206,11 +206,9 @@ def predict(model, files, as_json) -> None:
         sounds = [sound for file in files for sound in _sounds(file)]
         recogniser = recognisers.load(model)
     if not as_json:
-        _echo(
-            f"{recogniser.recipe} ({recogniser.framework}), trained on {recogniser.n_train:,} "
-            f"clips of {recogniser.corpus}; test accuracy {recogniser.test_accuracy:.1%} "
-            f"({recogniser.split} split)"
-        )
+        learned = f"trained on {recogniser.n_train:,} clips of {recogniser.corpus}"
+        scored = f"test accuracy {recogniser.test_accuracy:.1%} ({recogniser.split} split)"
+        _echo(wrapped(f"{recogniser.recipe} ({recogniser.framework}), {learned}; {scored}"))
     answers, failed = [], False
     for sound in sounds:
         try:
@@ -356,7 +354,7 @@ def _chart(file: Path, answer, classes: tuple[str, ...]) -> str:
         for name, share in zip(classes, answer.probabilities, strict=True)
         if share >= likeliest
     ]
-    done = f"  ({'; '.join(answer.done)})" if answer.done else ""
+    done = wrapped(f"({'; '.join(answer.done)})", "  ") if answer.done else ""
     return "\n".join(["", click.style(f"{file}: {answer.label}", bold=True), *bars, done]).rstrip()
 
 

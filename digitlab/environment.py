@@ -6,6 +6,7 @@ import importlib
 import os
 import shutil
 import sys
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -240,14 +241,14 @@ def sha256(file: Path) -> str:
 
 @cache
 def say_once(text: str) -> None:
-    """Print a line, but not twice in one process.
+    """Print a text, in lines of at most 75 characters, but not twice in one process.
 
     Parameters
     ----------
     text : str
-        The line.
+        What to print.
     """
-    print(printable(text))
+    print(wrapped(text))
 
 
 def printable(text: object, encoding: str | None = None) -> str:
@@ -267,6 +268,32 @@ def printable(text: object, encoding: str | None = None) -> str:
     """
     encoding = encoding or getattr(sys.stdout, "encoding", None) or "utf-8"
     return str(text).encode(encoding, "backslashreplace").decode(encoding)
+
+
+def wrapped(text: object, indent: str = "") -> str:
+    """Return a text that can be printed, in lines of at most 75 characters.
+
+    Parameters
+    ----------
+    text : object
+        What to print. A word is never broken, so that a path or a command stays whole.
+    indent : str
+        Before each line.
+
+    Examples
+    --------
+    >>> print(wrapped("seven " * 13))
+    seven seven seven seven seven seven seven seven seven seven seven seven
+    seven
+    """
+    return textwrap.fill(
+        printable(text),
+        75,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def require(module: str, extra: str) -> ModuleType:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from digitlab.corpora import Corpus, CorpusError
-from digitlab.environment import require
+from digitlab.environment import require, wrapped
 from digitlab.preparation import Preparation
 from digitlab.training.common import as_clips
 
@@ -52,10 +52,8 @@ class Clips(Dataset):
         self.corpus, self.preparation, self.feature = corpus, preparation, feature
         n_long = int((corpus.durations() > preparation.seconds).sum())
         if n_long:
-            print(
-                f"{n_long:,} of {len(corpus):,} recordings are longer than the "
-                f"{preparation.seconds:.2f} s of a clip: each is cut to its word."
-            )
+            cut = f"{n_long:,} of {len(corpus):,} recordings are longer than the "
+            print(wrapped(f"{cut}{preparation.seconds:.2f} s of a clip: each is cut to its word."))
         self.labels = torch.tensor(corpus.table["label"].to_numpy(), dtype=torch.long)
 
     def __len__(self) -> int:
