@@ -81,7 +81,7 @@ def alluvial(
     order = _order(drawn, classes)
     names = [classes[i] for i in order]
     counts = np.asarray(matrix, int)[np.ix_(order, order)]
-    ax = ax or new_axes((6.8, 2 + 0.28 * len(names)))
+    ax = ax or new_axes((6.4, 2 + 0.28 * len(names)))
     ax.set(title=title, xlabel=_key(hidden), xlim=(-0.025, 1.025))
     level = _draw_names(ax, names, counts)
     _draw_flows(ax, drawn, names, counts, level)
