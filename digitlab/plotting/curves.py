@@ -46,7 +46,7 @@ def learning_curve(history: "History", *, ax: Axes | None = None) -> Axes:
     right.yaxis.set_major_formatter(PercentFormatter(1))
     right.grid(False)
     right.spines["right"].set_visible(True)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
     ax.legend(handles=lines, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
     return ax
 
