@@ -64,7 +64,7 @@ def confusion(
         },
     )
     ax.set(xlabel="predicted", ylabel="true", title=title)
-    size = min(plt.rcParams["font.size"], 345 / n_classes)
+    size = min(plt.rcParams["font.size"], 360 / n_classes)
     ax.tick_params(left=False, bottom=False, labelrotation=0, labelsize=size)
     if max(map(len, classes)) > 2:
         ax.tick_params(axis="x", labelrotation=90)
