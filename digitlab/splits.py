@@ -357,7 +357,7 @@ def _count(things: Collection, word: str) -> str:
     return f"{len(things)} {word}{'s' if len(things) > 1 else ''}"
 
 
-def _some(names: Collection[str], most: int = 4) -> str:
+def _some(names: Collection[str], most: int = 3) -> str:
     names = sorted(map(printable, names))
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if names[most:] else "")
 

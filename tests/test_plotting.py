@@ -136,6 +136,14 @@ def test_the_names_of_thirty_words_do_not_run_into_each_other():
         assert not any(one.overlaps(other) for one, other in pairwise(boxes))
 
 
+def test_the_names_of_thirty_words_can_be_read_on_a_phone():
+    """A page shows the matrix 350 px wide there; letters below 9 px are hard to read."""
+    plotting.use_style()
+    ax = plotting.confusion(np.diag(np.arange(1, 31)), tuple(WORDS))
+    points = [label.get_fontsize() for label in (*ax.get_xticklabels(), *ax.get_yticklabels())]
+    assert min(points) * 350 / 72 / ax.figure.get_figwidth() >= 9
+
+
 def test_a_class_without_clips_does_not_break_the_matrix():
     plotting.confusion(np.zeros((3, 3), int), ("a", "b", "c")).figure.canvas.draw()
 
@@ -336,6 +344,14 @@ def test_curves_can_be_told_apart_without_colour():
     ax = plotting.learning_curve(HISTORY)
     [other] = [axes for axes in ax.figure.axes if axes is not ax]
     assert ax.lines[0].get_linestyle() != other.lines[0].get_linestyle()
+
+
+def test_the_legend_hides_no_learning_curve_and_epochs_are_whole_numbers():
+    """Where accuracy rises and loss falls, curves reach every part of the axes."""
+    ax = plotting.learning_curve(HISTORY)
+    ax.figure.canvas.draw()
+    assert not ax.get_legend().get_window_extent().overlaps(ax.get_window_extent())
+    assert all(tick == int(tick) for tick in ax.get_xticks())
 
 
 def test_validation_is_drawn_beside_training_where_there_is_any():

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from digitlab.plotting.style import ACCENT, SECOND, new_axes
 
@@ -31,7 +31,7 @@ def learning_curve(history: "History", *, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         The axes of the loss.
     """
-    ax = ax or new_axes()
+    ax = ax or new_axes((6.4, 3.4))
     right = ax.twinx()
     epochs = np.arange(1, history.epochs + 1)
     lines = []
@@ -46,7 +46,8 @@ def learning_curve(history: "History", *, ax: Axes | None = None) -> Axes:
     right.yaxis.set_major_formatter(PercentFormatter(1))
     right.grid(False)
     right.spines["right"].set_visible(True)
-    ax.legend(handles=lines, loc="center right")
+    ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
+    ax.legend(handles=lines, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
     return ax
 
 

@@ -39,13 +39,14 @@ def confusion(
     ('predicted', 'true')
     """
     counts, n_classes = np.asarray(counts), len(classes)
-    ax = ax or new_axes((4.7 + 0.09 * n_classes, 3.9 + 0.09 * n_classes))
+    many = n_classes > 15  # the colour bar goes below, to leave the width to the names
+    ax = ax or new_axes((6.4, 7.4) if many else (5.6, 4.8))
     label = "share of the clips of one row"
     sns.heatmap(
         counts / np.maximum(counts.sum(axis=1, keepdims=True), 1),
         annot=np.where(counts > 0, counts.astype(str), ""),
         fmt="",
-        annot_kws={"fontsize": min(plt.rcParams["font.size"], 165 / n_classes)},
+        annot_kws={"fontsize": min(plt.rcParams["font.size"], 210 / n_classes)},
         xticklabels=classes,
         yticklabels=classes,
         vmin=0,
@@ -55,10 +56,15 @@ def confusion(
         linewidths=0.5,
         linecolor="#dde3e8",
         ax=ax,
-        cbar_kws={"label": label, "format": PercentFormatter(1), "shrink": 0.9},
+        cbar_kws={
+            "label": label,
+            "format": PercentFormatter(1),
+            "shrink": 0.6 if many else 0.9,
+            "location": "bottom" if many else "right",
+        },
     )
     ax.set(xlabel="predicted", ylabel="true", title=title)
-    size = min(plt.rcParams["font.size"], 225 / n_classes)
+    size = min(plt.rcParams["font.size"], 360 / n_classes)
     ax.tick_params(left=False, bottom=False, labelrotation=0, labelsize=size)
     if max(map(len, classes)) > 2:
         ax.tick_params(axis="x", labelrotation=90)
