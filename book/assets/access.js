@@ -1,9 +1,9 @@
-// What the theme makes in the browser, named and opened for those who need it.
+// What only the browser knows, for readers who need it said, opened or enlarged.
 
 // The colour switch says which mode is on.
 (() => {
   const root = document.documentElement;
-  const modes = { light: "light", dark: "dark", auto: "as the system" };
+  const modes = { light: "Light", dark: "Dark", auto: "System Settings" }; // the icons' titles
   const name = () =>
     document.querySelectorAll(".theme-switch-button").forEach((button) => {
       button.setAttribute("aria-label", `Colours: ${modes[root.dataset.mode] ?? modes.auto}`);
@@ -20,4 +20,20 @@
     closed.forEach((solution) => (solution.open = true));
   });
   addEventListener("afterprint", () => closed.forEach((solution) => (solution.open = false)));
+})();
+
+// A tap on a picture that is shown smaller than it is opens it at its own size.
+(() => {
+  const dialog = document.createElement("dialog");
+  dialog.className = "full-size";
+  dialog.setAttribute("aria-label", "Picture at full size");
+  dialog.addEventListener("click", () => dialog.close());
+  document.body.append(dialog);
+  document.addEventListener("click", ({ target }) => {
+    if (!target.matches(".cell_output img") || target.clientWidth >= target.naturalWidth) return;
+    const picture = target.cloneNode();
+    picture.removeAttribute("id");
+    dialog.replaceChildren(picture);
+    dialog.showModal();
+  });
 })();
