@@ -126,14 +126,14 @@ def test_folds_say_what_they_open(pages):
     for page, fold in everywhere(pages, "details"):
         name = fold.summary.get_text(" ", strip=True)
         assert name and not fold.summary.get("aria-label"), page
-        figure = fold.parent.select_one("figure:has(> figcaption .caption-number)")
+        figure = fold.parent.select_one("figure:has(.caption-number)")
         if "hide" in fold["class"] and figure:
             number = figure.select_one(".caption-number").text.split()[-1]
             assert name == f"Code of figure {number}", page
             n_figures += 1
         if "solution" in fold["class"]:
-            exercise = fold.find_previous(class_="exercise").select_one(".admonition-title")
-            assert name == f"Solution to {' '.join(exercise.text.split())}", page
+            exercise = fold.find_previous(class_="exercise").select_one(".caption-number")
+            assert name.startswith(f"Solution to {exercise.text.strip()} ("), page
             n_solutions += 1
     assert n_figures and n_solutions
 
