@@ -530,7 +530,8 @@ def player(samples: ArrayLike, rate: int, caption: str, *, max_rate: int | None 
     rate : int
         Frames a second, in Hz.
     caption : str
-        What to listen for; for somebody's recording also corpus, speaker and licence.
+        What to listen for; for somebody's recording also corpus, speaker and licence. The
+        duration is added.
     max_rate : int or None
         In Hz. A higher rate is reduced to this one, so that pages stay small. None keeps the rate.
 
@@ -548,8 +549,8 @@ def player(samples: ArrayLike, rate: int, caption: str, *, max_rate: int | None 
 
     Examples
     --------
-    >>> player([0.0, 0.5, 0.0, -0.5], 8000, "A click & a hum").data[-53:]
-    '<figcaption>A click &amp; a hum</figcaption></figure>'
+    >>> player([0.0, 0.5, 0.0, -0.5], 8000, "A click & a hum.").data[-62:]
+    '<figcaption>A click &amp; a hum, 0.5 ms.</figcaption></figure>'
     """
     try:
         _check_rate(rate)
@@ -559,19 +560,27 @@ def player(samples: ArrayLike, rate: int, caption: str, *, max_rate: int | None 
         peak = _peak(sound)
     except ValueError as error:
         raise ValueError(f"{caption}: {error}") from error
+    words = _with_duration(caption, len(sound) / rate)
     if peak > 1:
-        caption += f" (beyond full scale, peak {peak:.3g}: scaled down for playing)"
+        words += f" (beyond full scale, peak {peak:.3g}: scaled down for playing)"
     if max_rate is not None and rate > max_rate:
         sound, rate = resample(sound, rate, max_rate), max_rate
     if _peak(sound) > 1:
         sound = peak_normalize(sound)
     content = base64.b64encode(_wav_bytes(caption, sound, rate)).decode()
-    caption = html.escape(caption)
+    words = html.escape(words)
     return _html(
-        f'<figure class="player"><audio controls aria-label="{caption}" '
+        f'<figure class="player"><audio controls aria-label="{words}" '
         f'src="data:audio/wav;base64,{content}"></audio>'
-        f"<figcaption>{caption}</figcaption></figure>"
+        f"<figcaption>{words}</figcaption></figure>"
     )
+
+
+def _with_duration(caption: str, seconds: float) -> str:
+    duration = f"{seconds:.1f} s" if seconds >= 0.095 else f"{1000 * seconds:.2g} ms"
+    if caption.endswith("."):
+        return f"{caption[:-1]}, {duration}."
+    return f"{caption} {duration}" if caption.endswith(("?", "!")) else f"{caption}, {duration}"
 
 
 def players(*players: "HTML") -> "HTML":

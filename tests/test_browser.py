@@ -10,6 +10,17 @@ import pytest
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
+AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+AXE_RULES += ["best-practice", "experimental"]
+MARK_AGAIN = """spans => {
+  const seen = new Set();
+  for (const span of spans) {
+    if (seen.has(span.className)) span.dataset.again = 1;
+    seen.add(span.className);
+  }
+}"""
+THUMB = 44  # pixels, the least height of what a thumb should hit
+
 
 @pytest.fixture(scope="module")
 def browser():
@@ -74,6 +85,92 @@ def test_pages_keep_to_themselves(browser, addresses, width):
     assert not troubles
 
 
+@pytest.mark.parametrize(("width", "colours"), [(1400, "light"), (390, "dark")])
+def test_axe_finds_nothing(browser, addresses, width, colours):
+    """With every fold open; of coloured words in code, one of each kind is enough."""
+    axe, found = pytest.importorskip("axe_playwright_python.sync_playwright").Axe(), []
+    options = {"runOnly": AXE_RULES, "resultTypes": ["violations"]}
+    for address in addresses:
+        page = open_page(browser, address, width, color_scheme=colours, reduced_motion="reduce")
+        page.locator("summary").evaluate_all("folds => folds.forEach(fold => fold.click())")
+        page.locator("pre span[class]").evaluate_all(MARK_AGAIN)
+        results = axe.run(page, {"exclude": [["[data-again]"]]}, options)
+        for violation in results.response["violations"]:
+            nodes = [node["html"][:100] for node in violation["nodes"]]
+            found.append(f"{address}: {violation['id']}, {len(nodes)} times: {nodes[0]}")
+        page.context.close()
+    assert not found
+
+
+def test_the_colour_switch_says_its_mode(browser, addresses):
+    page = open_page(browser, addresses[0])
+    switch, said = page.locator(".theme-switch-button:visible"), {}
+    for _ in range(3):
+        said[page.locator("html").get_attribute("data-mode")] = switch.get_attribute("aria-label")
+        switch.click()
+    assert said == {
+        "auto": "Colours: System Settings",
+        "light": "Colours: Light",
+        "dark": "Colours: Dark",
+    }
+
+
+def test_focus_is_always_visible(browser, explorable):
+    """A reader who goes through a chapter with the tab key sees an outline at every stop."""
+    page, bare, n_stops = open_page(browser, explorable[0]), set(), 0
+    stop = """() => {
+      const {outlineStyle: style, outlineWidth: width} = getComputedStyle(document.activeElement);
+      const {tagName, className, title} = document.activeElement;
+      return [tagName, style === "none" || parseFloat(width) < 2, `${className} ${title}`];
+    }"""
+    while n_stops < 400:
+        page.keyboard.press("Tab")
+        tag, unseen, name = page.evaluate(stop)
+        if tag == "BODY" and n_stops:
+            break
+        n_stops += 1
+        if unseen:
+            bare.add(f"{tag} {name}")
+    assert n_stops > 50 and not bare
+
+
+def test_a_thumb_hits_sliders_players_and_folds(browser, explorable):
+    sizes = """targets => targets.filter(target => target.checkVisibility()).map(target => {
+      const {width, height} = target.getBoundingClientRect();
+      return [target.outerHTML.slice(0, 80), width, height];
+    })"""
+    for address in explorable:
+        page = open_page(browser, address, 390)
+        targets = page.locator("audio, .flipbook input, .flipbook button, main summary")
+        assert not [name for name, _, height in targets.evaluate_all(sizes) if height < THUMB]
+        long = page.locator(".flipbook input, .flipbook audio").evaluate_all(sizes)
+        assert long and not [name for name, width, _ in long if width < 250]
+        page.context.close()
+
+
+@pytest.mark.parametrize(("width", "most"), [(1400, 2), (390, 1)])
+def test_few_players_stand_in_a_row(browser, addresses, width, most):
+    rows = """groups => groups.map(group => {
+      const tops = [...group.querySelectorAll("audio")].map(audio => audio.offsetTop);
+      return Math.max(...tops.map(top => tops.filter(other => other === top).length));
+    })"""
+    page = open_page(browser, next(a for a in addresses if "/01_" in a), width)
+    assert max(page.locator(".players:visible").evaluate_all(rows)) == most
+
+
+def test_a_tap_shows_a_picture_at_its_own_size(browser, explorable):
+    page = open_page(browser, explorable[0], 390)
+    for picture in (page.locator("figure > img").first, page.locator(".frame img:visible").first):
+        full = picture.evaluate("image => image.naturalWidth")
+        assert picture.bounding_box()["width"] < full
+        picture.click()
+        shown = page.locator("dialog.full-size img")
+        assert shown.bounding_box()["width"] == full
+        assert shown.get_attribute("alt") == picture.get_attribute("alt")
+        page.keyboard.press("Escape")
+        assert not shown.is_visible()
+
+
 def presses(page, target, inside):
     """Open and close a fold from the keyboard, once with each key that a reader may try."""
     for key in ("Enter", "Space"):
@@ -92,7 +189,7 @@ def test_chapters_work_from_the_keyboard(browser, addresses):
     for address in chapters:
         page = open_page(browser, address)
         solution = page.locator(".solution").first
-        presses(page, solution.locator("button.toggle-button"), solution.locator(".cell").first)
+        presses(page, solution.locator("summary").first, solution.locator(".cell").first)
         option = page.locator("details.sd-dropdown").first
         presses(page, option.locator("summary"), option.locator("p").first)
         if page.locator("audio").count():
@@ -159,6 +256,17 @@ def test_every_film_plays_and_pauses_from_the_keyboard(browser, explorable):
             assert shown(flipbook) == after
         page.context.close()
     assert n_films
+
+
+def test_a_film_is_slow_for_a_reader_who_asks_for_less_motion(browser, explorable):
+    page = open_page(browser, explorable[0], reduced_motion="reduce")
+    flipbook = page.locator(".flipbook:has(button)").first
+    before = shown(flipbook)
+    flipbook.get_by_role("button").click()
+    page.wait_for_timeout(450)
+    assert shown(flipbook) == before
+    page.wait_for_timeout(1000)
+    assert shown(flipbook) != before
 
 
 def test_without_javascript_the_first_picture_teaches(browser, explorable):

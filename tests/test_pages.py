@@ -151,6 +151,28 @@ def test_printed_lines_fit_the_page(pages):
     assert not long
 
 
+def test_players_say_how_long_they_play(pages):
+    for page, caption in everywhere(pages, ".player figcaption"):
+        assert re.search(r"[\d.]+ m?s\b", caption.text), f"{page}: {caption.text}"
+
+
+def test_folds_say_what_they_open(pages):
+    n_figures, n_solutions = 0, 0
+    for page, fold in everywhere(pages, "details"):
+        name = fold.summary.get_text(" ", strip=True)
+        assert name and not fold.summary.get("aria-label"), page
+        figure = fold.parent.select_one("figure:has(.caption-number)")
+        if "hide" in fold["class"] and figure:
+            number = figure.select_one(".caption-number").text.split()[-1]
+            assert name == f"Code of figure {number}", page
+            n_figures += 1
+        if "solution" in fold["class"]:
+            exercise = fold.find_previous(class_="exercise").select_one(".caption-number")
+            assert name.startswith(f"Solution to {exercise.text.strip()} ("), page
+            n_solutions += 1
+    assert n_figures and n_solutions
+
+
 def test_no_page_shows_a_traceback(pages):
     assert not [page for page, soup in pages.items() if "Traceback (most recent call" in soup.text]
 

@@ -1,5 +1,6 @@
 // Explorers in the rendered book: a native slider shows one of the frames beneath it.
 // Made by digitlab.widgets; without JavaScript the first frame stays and the controls stay hidden.
+// A film starts at a press of its button alone, and is slow for a reader who asks for less motion.
 
 function bringToLife(flipbook) {
   const frames = [...flipbook.querySelectorAll(".frame")];
@@ -23,7 +24,7 @@ function bringToLife(flipbook) {
       : setInterval(() => {
           slider.valueAsNumber = (slider.valueAsNumber + 1) % frames.length;
           show();
-        }, 100);
+        }, matchMedia("(prefers-reduced-motion: reduce)").matches ? 1000 : 100);
     button.textContent = film ? "Pause" : "Play";
   }
 
