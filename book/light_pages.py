@@ -16,12 +16,13 @@ from PIL import Image
 
 # What a script or style sheet is for: some part of the page that matches.
 NEVER = r"(?!)"
+FOLDED = r'class="(?=[^"]*\badmonition\b)[^"]*\b(toggle|dropdown)\b'
 USED_FOR = {
     r"scripts/fontawesome\.js": NEVER,  # the style sheet has the same icons as a font
     r"searchtools\.js|language_data\.js|searchindex\.js": NEVER,  # ours: section_index.py
     r"sphinx_highlight\.js|doctools\.js": NEVER,  # marks the words of Sphinx's own search
     r"clipboard\.min\.js|copybutton": r'class="highlight"',
-    r"togglebutton|toggleHint|toggleOpenOnPrint": r'class="[^"]*\b(toggle|dropdown)\b',
+    r"togglebutton|toggleHint|toggleOpenOnPrint": FOLDED,
     r"design-tabs\.js": "sd-tab-set",
     r"sphinx-design\.min\.css": r'class="[^"]*\bsd-',
     r"mystnb\.\w+\.css": r'class="cell\b',
@@ -33,6 +34,8 @@ USED_FOR = {
 }
 LOADED = re.compile(r"[ \t]*(?:<script\b[^>]*>[^<]*</script>|<link\b[^>]*>)[ \t]*\n?")
 PICTURE = re.compile(r"<img\b[^>]*>")
+SECOND_LOGO = re.compile(r'<img\b[^>]* class="logo__image only-dark[^>]*>')
+LINKED = re.compile(r'(?<= href=")[^"]*_images/[^"]*\.png')
 SOURCE = re.compile(r'(?<= src=")[^"]*')
 DATA = re.compile(r"data:image/(\w+);base64,(.*)", re.S)
 
@@ -44,19 +47,18 @@ def unload(text):
 
     def keep(match):
         tag = match[0].strip()
-        used = all(re.search(use, body) for of, use in USED_FOR.items() if re.search(of, tag[:2000]))
-        twice = tag in seen
+        uses = [use for name, use in USED_FOR.items() if re.search(name, tag)]
+        wanted = tag not in seen and all(re.search(use, body) for use in uses)
         seen.add(tag)
-        return match[0] if used and not twice else ""
+        return match[0] if wanted else ""
 
     return LOADED.sub(keep, text)
 
 
-@cache
 def webp(path):
     """Make a lossless WebP file of a PNG file, unless it is there; return its path."""
     made = path.with_suffix(".webp")
-    if not made.exists():
+    if path.exists():  # Sphinx copies it again with its page
         with Image.open(path) as picture:
             picture.save(made, lossless=True, method=3)
     return made
@@ -74,17 +76,16 @@ def size(path):
     return f'width="{width}" height="{height}"'
 
 
-def picture_file(source, page):
-    """Return the file of a picture, written first if it came as a data URL."""
-    images = page.parent / "../_images"
+def address(source, page):
+    """Return where a picture is, seen from its page; write the file if it came as a data URL."""
     if not (data := DATA.match(source)):
-        path = page.parent / source
-        return webp(path) if path.suffix == ".png" else path
+        png = source.endswith(".png")
+        return f"{source.rpartition('/')[0]}/{webp(page.parent / source).name}" if png else source
     content = base64.b64decode(data[2])
-    path = images / f"{hashlib.sha256(content).hexdigest()[:24]}.{data[1]}"
-    if not path.exists():
-        path.write_bytes(content)
-    return path
+    name = f"../_images/{hashlib.sha256(content).hexdigest()[:24]}.{data[1]}"
+    if not (page.parent / name).exists():
+        (page.parent / name).write_bytes(content)
+    return name
 
 
 def lighten(page):
@@ -97,14 +98,14 @@ def lighten(page):
         tag = match[0]
         if " width=" in tag or not (source := SOURCE.search(tag)):
             return tag
-        path = picture_file(source[0], page)
-        folder = source[0].rpartition("/")[0] if "/_" in source[0][:20] else "../_images"
-        tag = SOURCE.sub(f"{folder}/{path.name}", tag)
-        n_pictures += path.suffix != ".svg"
+        place = address(source[0], page)
+        n_pictures += not place.endswith(".svg")
         lazy = ' loading="lazy" decoding="async"' if n_pictures > 1 else ""
-        return f"<img {size(path)}{lazy}{tag[4:]}"
+        return f"<img {size(page.parent / place)}{lazy}{SOURCE.sub(place, tag)[4:]}"
 
-    text = PICTURE.sub(improve, unload(text))
+    text = PICTURE.sub(improve, SECOND_LOGO.sub("", unload(text)))
+    for png in set(LINKED.findall(text)):  # a link to the picture alone
+        text = text.replace(png, address(png, page))
     if text != before:
         page.write_text(text, "utf-8")
 
@@ -113,12 +114,18 @@ def lighten_all(app, exception):
     """Rewrite all pages."""
     if exception or app.builder.name != "html":
         return
+    size.cache_clear()
     for page in Path(app.outdir).rglob("*.html"):
-        if "_static" not in page.parts and page.parent / page.name != Path(app.outdir, "index.html"):
+        text = page.read_text("utf-8")
+        if "<article" in text or 'id="search-results"' in text:
             lighten(page)
+    for png in Path(app.outdir, "_images").glob("*.png"):
+        if png.with_suffix(".webp").exists():
+            png.unlink()
 
 
 def setup(app):
-    """Run when everything else has been written."""
+    """Take MathJax in parts, less than half of the whole; run when all pages are written."""
+    app.config.mathjax_path = "mathjax/startup.js"  # loads what `mathjax3_config` names
     app.connect("build-finished", lighten_all, priority=800)
     return {"parallel_read_safe": True}

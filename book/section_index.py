@@ -12,7 +12,7 @@ from pathlib import Path
 from bs4 import BeautifulSoup
 
 PLACES = "section[id]:not(#exercise-content, #solution-content), .exercise[id], .glossary dt[id]"
-NOISE = "pre, .solution, details, script, style, noscript, .headerlink"
+NOISE = "pre, table, .solution, details, script, style, noscript, .headerlink"
 CLOSING = {"What to remember", "Exercises", "Check yourself", "Going further"}
 LAST = 99  # the number of pages that are no chapters
 
@@ -30,6 +30,8 @@ def strip(article):
         output.extend(captions)
     for tag in article.select(NOISE):
         tag.decompose()
+    for tag in article.select("p, li, dt, dd, figcaption"):
+        tag.append(" ")
     for formula in article.select(".math"):
         latex = re.sub(r"^\\[(\[]|\\[)\]]$", "", formula.get_text().strip())
         formula.replace_with("…" if re.search(r"[\\^_{}]", latex) else latex)
@@ -67,7 +69,8 @@ def sections(path, docname):
     for section in found:
         section["chapter"] = int(number[1]) if number else LAST
         section["title"] = found[0]["heading"]
-        if section["kind"] == "section" and section["heading"] in CLOSING:
+        aside = section["heading"] in CLOSING or not number
+        if section["kind"] == "section" and aside:
             section["kind"] = "closing"
     found[0]["anchor"] = ""  # a page's first heading is its top
     return found
@@ -75,9 +78,11 @@ def sections(path, docname):
 
 def name_abbreviations(entries):
     """Give a section that links the term "fast Fourier transform" the term's "(FFT)" too."""
-    names = {e["heading"].split(" (")[0].lower(): e["heading"] for e in entries if e["kind"] == "term"}
-    for e in entries:
-        e["terms"] = " · ".join(dict.fromkeys(names.get(t.lower(), t) for t in e["terms"]))
+    headings = [entry["heading"] for entry in entries if entry["kind"] == "term"]
+    names = {heading.split(" (")[0].lower(): heading for heading in headings}
+    for section in entries:
+        terms = (names.get(term.lower(), term) for term in section["terms"])
+        section["terms"] = " · ".join(dict.fromkeys(terms))
 
 
 def write(app, exception):
