@@ -29,7 +29,7 @@ USED_FOR = {
     r"exercise\.css": r'class="(exercise|solution)\b',
     r"pygments\.css": r'class="highlight\b',
     r"mathjax/|window\.MathJax": r'class="math\b|class="output text_latex',
-    r"flipbook\.js|frames\.js": r'class="flipbook"',
+    r"flipbook\.js": r'class="flipbook"',
     r"search\.js|sections\.js": 'id="search-results"',
 }
 LOADED = re.compile(r"[ \t]*(?:<script\b[^>]*>[^<]*</script>|<link\b[^>]*>)[ \t]*\n?")
@@ -127,5 +127,6 @@ def lighten_all(app, exception):
 def setup(app):
     """Take MathJax in parts, less than half of the whole; run when all pages are written."""
     app.config.mathjax_path = "mathjax/startup.js"  # loads what `mathjax3_config` names
+    app.add_js_file("loading.js", priority=400, loading_method="defer")  # before MathJax
     app.connect("build-finished", lighten_all, priority=800)
     return {"parallel_read_safe": True}
