@@ -212,7 +212,8 @@ def explorable(html, addresses):
 def shown(flipbook):
     """Return the one picture that a flipbook shows, whole, in a window wide enough for it."""
     [picture] = [image for image in flipbook.locator("img").all() if image.is_visible()]
-    assert picture.evaluate("image => image.complete && image.naturalWidth > 0")
+    whole = "image => image.complete && image.naturalWidth > 0"
+    picture.page.wait_for_function(whole, arg=picture.element_handle(), timeout=5000)
     return picture.get_attribute("src")
 
 
@@ -278,3 +279,114 @@ def test_without_javascript_the_first_picture_teaches(browser, explorable):
             assert flipbook.locator(".frame:not([hidden]) img").is_visible()
             assert flipbook.locator("img:visible").count() == 1
         page.context.close()
+
+
+def bytes_loaded(page):
+    """Return how many bytes, uncompressed, the page and what it loaded have."""
+    entries = page.evaluate("performance.getEntries().map(e => [e.name, e.decodedBodySize ?? 0])")
+    return sum(size for name, size in entries if name.startswith("http"))
+
+
+def test_pages_are_light(browser, addresses):
+    """A reader who reads to the end has loaded 4 MB, on the front page 2 MB, at the most."""
+    heavy = []
+    for address in addresses:
+        page = open_page(browser, address)
+        for y in range(0, page.evaluate("document.body.scrollHeight"), 800):
+            page.evaluate("y => new Promise(done => { scrollTo(0, y); setTimeout(done, 20) })", y)
+        page.wait_for_load_state("networkidle")
+        late = "[...document.querySelectorAll('article img')].filter(i => i.checkVisibility())"
+        page.wait_for_function(f"{late}.every(i => i.complete)")
+        size, most = bytes_loaded(page), 2e6 if address.endswith("book/index.html") else 4e6
+        assert size > 5e5
+        heavy += [f"{address}: {size / 1e6:.2f} MB"] if size > most else []
+        page.context.close()
+    assert not heavy
+
+
+SHIFTS = """
+window.shifts = 0;
+new PerformanceObserver((list) => list.getEntries().forEach((e) => (window.shifts += e.value)))
+  .observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_a_link_into_a_page_leads_to_its_place_and_stays(browser, html, addresses, width):
+    restless = []
+    for address in addresses:
+        if not re.search(r"/\d\d_", address):
+            continue
+        soup = (html / address.split("/", 3)[3]).read_text("utf-8")
+        anchors = re.findall(r'<section id="([^"/]+)">\s*<h[23]', soup)
+        page = browser.new_context(viewport={"width": width, "height": 844}).new_page()
+        page.add_init_script(SHIFTS)
+        page.goto(f"{address}#{anchors[len(anchors) * 2 // 3]}", wait_until="networkidle")
+        page.wait_for_selector("mjx-container", state="attached", timeout=20_000)
+        page.wait_for_function(
+            "getComputedStyle(document.querySelector('article')).visibility == 'visible'"
+        )
+        page.wait_for_timeout(500)
+        top = page.locator(":target").evaluate("place => place.getBoundingClientRect().top")
+        shifts = page.evaluate("window.shifts")
+        if not 0 <= top < 150 or shifts > 0.05:
+            restless.append(f"{page.url}: {top:.0f} pixels from the top, moved by {shifts:.3f}")
+        page.context.close()
+    assert not restless
+
+
+# What a reader asks, and something in the section, whatever its heading, that explains it.
+QUESTIONS = {
+    "mel": ("04_spectrograms", 'id="fig-04-mel"'),
+    "fft": ("03_fourier", 'id="fig-03-timing"'),
+    "FFTs": ("03_fourier", 'id="fig-03-timing"'),
+    "learning rate": ("14_convnet_words", 'id="fig-14-finder"'),
+    "own voice": ("06_corpora", "my_voice"),
+    "aliasing": ("02_digital_audio", 'id="fig-02-aliasing"'),
+    "exercise 9.1": ("09_scattering_pytorch", "Exercise 9.1"),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_search_finds_the_section_that_explains(browser, html, question):
+    """The pages are opened as files, as from a memory stick."""
+    chapter, content = QUESTIONS[question]
+    page = browser.new_page(viewport={"width": 1400, "height": 844})
+    page.goto((html / "book/index.html").as_uri())
+    page.keyboard.press("Control+k")
+    page.keyboard.type(question)
+    page.keyboard.press("Enter")
+    first = page.locator("#search-results li").first
+    first.wait_for()
+    assert first.locator("mark").count()
+    first.get_by_role("link").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/book/{chapter}.html#*")
+    place = page.locator(":target")
+    assert content in place.evaluate("place => place.outerHTML")
+    page.wait_for_function(
+        "place => Math.abs(place.getBoundingClientRect().top - 75) < 75",
+        arg=place.element_handle(),
+    )
+    page.close()
+
+
+def test_search_gives_the_definition_and_orders_chapters_by_number(browser, site):
+    page = open_page(browser, f"{site}search.html?q=mel")
+    assert page.locator(".definition a").get_attribute("href").endswith("glossary.html#term-mel")
+    page.goto(f"{site}search.html?q=what+to+remember")
+    titles = page.locator(
+        "#search-results li:has-text('What to remember') .where"
+    ).all_inner_texts()
+    numbers = [int(title.split(" ")[0]) for title in titles if title[0].isdigit()]
+    assert len(numbers) > 10 and numbers[:10] == sorted(numbers[:10])
+    page.goto(f"{site}search.html?q=xylophone+yodel")
+    assert "No place" in page.get_by_role("status").inner_text()
+    assert not page.troubles
+    page.context.close()
+
+
+def test_search_without_javascript_says_what_is_missing(browser, site):
+    page = open_page(browser, f"{site}search.html?q=mel", java_script_enabled=False)
+    assert page.get_by_text("The search needs JavaScript").is_visible()
+    page.context.close()

@@ -1,6 +1,7 @@
 """The rendered book, read as files: links, figures, words for pictures and sounds, no strangers."""
 
 import itertools
+import json
 import re
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -215,6 +216,44 @@ def test_headings_go_down_step_by_step(pages):
         assert levels[:1] == [1] and levels.count(1) == 1, page
         steps = itertools.pairwise(levels)
         assert all(after <= before + 1 for before, after in steps), f"{page}: {levels}"
+
+
+def test_pictures_have_a_size_and_wait(pages):
+    """Nothing jumps when a picture comes, and none comes before it is nearly in sight."""
+    wrong = []
+    for page, soup in pages.items():
+        for image in soup.select("img"):
+            if not (image.get("width", "").isdigit() and image.get("height", "").isdigit()):
+                wrong.append(f"{page}: {image['src'][:80]} has no size")
+        for image in soup.select("article img")[1:]:
+            if (image.get("loading"), image.get("decoding")) != ("lazy", "async"):
+                wrong.append(f"{page}: {image['src'][:80]} does not wait")
+    assert not wrong
+
+
+def test_pages_load_what_they_use_and_once(pages):
+    unused = re.compile("fontawesome.js|searchindex.js|searchtools.js|language_data.js")
+    formulas = {page for page, soup in pages.items() if soup.select_one(".math")}
+    assert formulas and "book/index.html" not in formulas
+    for page, soup in pages.items():
+        loaded = [tag["src"] for tag in soup.select("script[src]")]
+        loaded += [tag["href"] for tag in soup.select("link[rel=stylesheet]")]
+        assert len(loaded) == len(set(loaded)), page
+        assert not [name for name in loaded if unused.search(name)], page
+        assert any("mathjax" in name for name in loaded) == (page in formulas), page
+        assert any("sections.js" in name for name in loaded) == (page == "search.html"), page
+
+
+def test_sections_hold_prose(html):
+    """What the search shows of a place is neither code nor LaTeX, and the place is there."""
+    text = (html / "_static/sections.js").read_text("utf-8")
+    sections = json.loads(text.removeprefix("window.sections = ").rstrip(";\n"))
+    assert {f"book/{path.stem}.html" for path in CHAPTERS} <= {s["page"] for s in sections}
+    raw = [s["heading"] for s in sections if re.search(r"\\\\|^import |>>>|\{term\}", s["text"])]
+    assert not raw
+    kinds = {s["kind"] for s in sections}
+    assert kinds == {"section", "closing", "exercise", "term"}
+    assert all(s["heading"] for s in sections)
 
 
 def test_pages_are_small(html, pages):
