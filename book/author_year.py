@@ -12,16 +12,16 @@ from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferen
 NAME = "book_author_year"
 
 
-def round_brackets():
-    """Return the style of brackets around a citation."""
-    return BracketStyle(left="(", right=")")
+def round_brackets(separator=", "):
+    """Return the style of brackets around a citation, with what stands between several."""
+    return BracketStyle(left="(", right=")", sep=separator)
 
 
 @dataclass
 class RoundReferenceStyle(AuthorYearReferenceStyle):
     """How the text cites."""
 
-    bracket_parenthetical: BracketStyle = field(default_factory=round_brackets)
+    bracket_parenthetical: BracketStyle = field(default_factory=lambda: round_brackets("; "))
     bracket_textual: BracketStyle = field(default_factory=round_brackets)
 
 
@@ -43,10 +43,20 @@ class Style(PlainStyle):
     default_label_style = AuthorYearLabelStyle
 
 
+class TooltipStyle(PlainStyle):
+    """What a citation stands for, family names first: print.js makes a sorted list of it."""
+
+    default_name_style = "lastfirst"
+
+    def __init__(self, **settings):
+        super().__init__(abbreviate_names=True, **settings)
+
+
 def setup(app):
     """Register the styles under the name that _config.yml gives."""
     bibtex_plugin.register_plugin(
         "sphinxcontrib.bibtex.style.referencing", NAME, RoundReferenceStyle
     )
     pybtex_plugin.register_plugin("pybtex.style.formatting", NAME, Style)
+    pybtex_plugin.register_plugin("pybtex.style.formatting", f"{NAME}_tooltip", TooltipStyle)
     return {"parallel_read_safe": True}

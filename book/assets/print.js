@@ -34,7 +34,7 @@
       const answer = document.createElement("p");
       const text = option.querySelector(".sd-summary-text").cloneNode(true);
       const reason = [...option.querySelectorAll(".sd-card-body > p")].map((p) => p.cloneNode(true));
-      reason[0].querySelector("strong").remove(); // the word "Right."
+      reason[0].querySelector("strong")?.remove(); // the word "Right."
       answer.append(`${i + 1}. `, text, ".", ...reason.flatMap((p) => [" ", ...p.childNodes]));
       part.append(answer);
     });
@@ -45,7 +45,7 @@
     const cited = [...article.querySelectorAll(".bibtex-citation a[title]")].map((a) => a.title);
     const list = document.createElement("ul");
     const part = section("References");
-    [...new Set(cited)].sort().forEach((title) => {
+    [...new Set(cited)].sort((a, b) => a.localeCompare(b, "en")).forEach((title) => {
       list.append(Object.assign(document.createElement("li"), { textContent: title }));
     });
     if (cited.length) part.append(list);
