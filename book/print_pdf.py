@@ -7,6 +7,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 READY = """async () => {
   const images = [...document.images];
   images.forEach((image) => (image.loading = "eager"));
@@ -40,8 +41,7 @@ def main(pages, folder):
         sys.exit("no Chromium or Chrome on this machine: it is what prints")
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         for chapter in sorted(pages.glob("book/[0-9]*_*.html")):
             pdf = folder / f"{chapter.stem}.pdf"
             pdf.write_bytes(print_chapter(browser, chapter))
