@@ -32,7 +32,7 @@ class AuthorYearLabelStyle(BaseLabelStyle):
         """Yield a label an entry."""
         for entry in sorted_entries:
             persons = entry.persons.get("author") or entry.persons["editor"]
-            names = [" ".join(map(str, [*p.rich_prelast_names, *p.rich_last_names])) for p in persons]
+            names = [" ".join(map(str, p.rich_prelast_names + p.rich_last_names)) for p in persons]
             who = " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
             yield f"{who}, {entry.fields['year']}"
 

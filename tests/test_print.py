@@ -119,7 +119,7 @@ def test_no_line_is_cut_off(page):
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     cut = page.evaluate(
-        """() => [...document.querySelectorAll("article :is(pre, .cell_output, mjx-container[display])")]
+        """() => [...document.querySelectorAll("pre, .cell_output, mjx-container[display]")]
             .filter((tag) => tag.checkVisibility() && tag.scrollWidth > tag.clientWidth + 1)
             .map((tag) => tag.textContent.slice(0, 80))"""
     )
