@@ -8,7 +8,7 @@ BUILT := _build/$(SCALE)
 PAGE := $(BUILT)/_build/html/index.html
 PACKAGE := $(shell find digitlab -name '*.py' -o -name '*.txt') pyproject.toml constraints.txt
 BOOK := _config.yml _toc.yml $(shell find book -type f -not -path '*/.*' -not -path '* *')
-PAGE_TESTS := tests/test_pages.py tests/test_browser.py
+PAGE_TESTS := tests/test_pages.py tests/test_browser.py tests/test_print.py
 UNIT_TESTS := $(filter-out tests/test_chapters.py $(PAGE_TESTS),$(wildcard tests/test_*.py))
 IN_TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
@@ -16,13 +16,16 @@ IN_TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 export GOMP_SPINCOUNT ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-all test-newest lab promises tensorboard clean FORCE
+.PHONY: help book test test-all test-newest pdf lab promises tensorboard clean FORCE
 
 help: ## List all targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 book: $(PAGE) ## Run the chapters and render the book; the last line is its path
 	@printf '%s\n' "$$(pwd)/$(PAGE)"
+
+pdf: $(PAGE) ## Print each chapter into a PDF of its own, with Chromium or Chrome
+	$(BIN)/python book/print_pdf.py $(BUILT)/_build/html $(BUILT)/pdf
 
 # `make test COVERAGE=--cov` also holds the units to the coverage that pyproject.toml asks for.
 test: ## Test everything: style, types, units, chapters, rendered pages (all at smoke scale)

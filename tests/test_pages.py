@@ -262,3 +262,13 @@ def test_pages_are_small(html, pages):
         files = {urlsplit(urljoin(page, tag["src"])).path for tag in images}
         sizes = [(html / name).stat().st_size for name in files if (html / name).is_file()]
         assert (html / page).stat().st_size + sum(sizes) < 4e6, page
+
+
+def test_citations_name_authors_and_year(pages):
+    labels = [tag.text for tag in pages["book/references.html"].select(".citation .label")]
+    assert labels and len(set(labels)) == len(labels)
+    assert not [label for label in labels if not re.fullmatch(r"\[\D+, \d{4}[a-z]?\]", label)]
+    cited = [tag.text for _, tag in everywhere(pages, "article .bibtex-citation")]
+    assert "Mallat (2012)" in cited
+    one = re.compile(r"\D+ \(\d{4}[a-z]?\)|\(\D+, \d{4}[a-z]?(; \D+, \d{4}[a-z]?)*\)")
+    assert not [text for text in cited if not one.match(text)]
