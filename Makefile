@@ -6,9 +6,9 @@ LOGS ?= logs
 BIN := .venv/bin
 BUILT := _build/$(SCALE)
 PAGE := $(BUILT)/_build/html/index.html
-PACKAGE := $(shell find digitlab -name '*.py' -o -name '*.txt') pyproject.toml constraints.txt
+PACKAGE := $(shell find digitlab -name '*.py' -o -name '*.js' -o -name '*.txt') pyproject.toml constraints.txt
 BOOK := _config.yml _toc.yml $(shell find book -type f -not -path '*/.*' -not -path '* *')
-PAGE_TESTS := tests/test_pages.py tests/test_browser.py tests/test_print.py
+PAGE_TESTS := tests/test_pages.py tests/test_browser.py tests/test_print.py tests/test_lab.py
 UNIT_TESTS := $(filter-out tests/test_chapters.py $(PAGE_TESTS),$(wildcard tests/test_*.py))
 IN_TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
@@ -46,9 +46,10 @@ test-newest: ## Run the unit tests with the newest release of everything, in .ve
 	.venv-newest/bin/python -m pip install --editable '.[all]'
 	DIGITLAB_SCALE=smoke .venv-newest/bin/python -m pytest $(IN_TWO) $(UNIT_TESTS)
 
+# Its kernel leaves TensorFlow's lines about the machine in the terminal.
 lab: .venv/installed ## Open the chapters in JupyterLab: copies in lab/, yours to change
 	$(BIN)/python book/plain_notebooks.py lab
-	$(BIN)/jupyter lab lab
+	JUPYTER_PATH="$(CURDIR)/book/jupyter" $(BIN)/jupyter lab lab
 
 tensorboard: .venv/installed ## Show the curves of trainings that wrote logs into the folder LOGS
 	$(BIN)/tensorboard --logdir "$(LOGS)"

@@ -16,13 +16,11 @@ from PIL import Image
 
 # What a script or style sheet is for: some part of the page that matches.
 NEVER = r"(?!)"
-FOLDED = r'class="(?=[^"]*\badmonition\b)[^"]*\b(toggle|dropdown)\b'
 USED_FOR = {
     r"scripts/fontawesome\.js": NEVER,  # the style sheet has the same icons as a font
     r"searchtools\.js|language_data\.js|searchindex\.js": NEVER,  # ours: section_index.py
     r"sphinx_highlight\.js|doctools\.js": NEVER,  # marks the words of Sphinx's own search
     r"clipboard\.min\.js|copybutton": r'class="highlight"',
-    r"togglebutton|toggleHint|toggleOpenOnPrint": FOLDED,
     r"design-tabs\.js": "sd-tab-set",
     r"sphinx-design\.min\.css": r'class="[^"]*\bsd-',
     r"mystnb\.\w+\.css": r'class="cell\b',

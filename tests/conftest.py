@@ -1,6 +1,7 @@
 """What the tests share."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,16 @@ def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("voices") / "three"
     voices.write_corpus(folder, n_speakers=3, n_takes=7)
     return corpora.load(folder)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Return Chromium without a window, one for all tests of this process."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        pytest.skip("no Chromium or Chrome on this machine")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_api.sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=path, args=flags)

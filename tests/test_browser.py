@@ -3,7 +3,6 @@
 import functools
 import http.server
 import re
-import shutil
 import threading
 
 import pytest
@@ -20,17 +19,6 @@ MARK_AGAIN = """spans => {
   }
 }"""
 THUMB = 44  # pixels, the least height of what a thumb should hit
-
-
-@pytest.fixture(scope="module")
-def browser():
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        pytest.skip("no Chromium or Chrome on this machine")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_api.sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=path, args=flags)
 
 
 @pytest.fixture(scope="module")

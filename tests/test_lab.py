@@ -14,7 +14,6 @@ from conftest import CHAPTERS, ROOT
 
 sys.path.insert(0, str(ROOT / "book"))
 import plain_notebooks
-from test_browser import browser  # noqa: F401
 
 RAW = re.compile(r":::|```|\{[\w:]+\}`|\((?:eq|fig|ex)-\d\d-|\bcell-id=|⚠")
 READY = "jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
@@ -39,7 +38,10 @@ def lab(tmp_path_factory):
     }
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
     command += [f"--{name}={value}" for name, value in options.items()]
-    environment = os.environ | {"JUPYTERLAB_SETTINGS_DIR": str(settings)}
+    environment = os.environ | {
+        "JUPYTERLAB_SETTINGS_DIR": str(settings),
+        "JUPYTER_PATH": str(ROOT / "book/jupyter"),  # as `make lab` does
+    }
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as server:
         wait_for(address)
         yield address
@@ -58,9 +60,10 @@ def wait_for(address, seconds=60):
 
 
 @pytest.fixture
-def opened(browser, lab):  # noqa: F811
+def opened(browser, lab):
     """Return a function that opens a chapter and runs all its cells."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context.set_default_timeout(60_000)
     page = context.new_page()
     page.foreign = []
     ours = (
@@ -73,11 +76,9 @@ def opened(browser, lab):  # noqa: F811
 
     def open_chapter(name):
         page.goto(f"{lab}/tree/{name}?reset")
-        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-        page.wait_for_function(READY, timeout=60_000)
-        page.set_default_timeout(180_000)
+        page.wait_for_selector(".jp-Notebook .jp-Cell")
+        page.wait_for_function(READY)
         page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
-        page.set_default_timeout(10_000)
         page.wait_for_timeout(500)  # the last outputs are on their way
         return page
 
@@ -122,9 +123,7 @@ def test_a_reader_moves_a_slider_opens_a_solution_and_follows_links(opened):
     slider.focus()
     before = page.locator(".explorer img").first.get_attribute("src")
     page.keyboard.press("ArrowRight")
-    page.wait_for_function(
-        "old => document.querySelector('.explorer img').src !== old", arg=before, timeout=10_000
-    )
+    page.wait_for_function("old => document.querySelector('.explorer img').src !== old", arg=before)
     assert (
         slider.get_attribute("aria-valuetext")
         == page.locator(".explorer output").first.inner_text()
@@ -141,4 +140,4 @@ def test_a_reader_moves_a_slider_opens_a_solution_and_follows_links(opened):
         " && h.getBoundingClientRect().top > 0 && h.getBoundingClientRect().top < innerHeight)"
     )
     page.locator("a[href*='02_digital_audio.ipynb']").first.click()
-    page.wait_for_selector("h1:has-text('2 ·')", timeout=30_000)
+    page.wait_for_selector("h1:has-text('2 ·')")

@@ -3,7 +3,6 @@
 import io
 import re
 import runpy
-import shutil
 import unicodedata
 
 import pytest
@@ -15,15 +14,6 @@ pypdf = pytest.importorskip("pypdf")
 
 PRINT_PDF = runpy.run_path(str(ROOT / "book/print_pdf.py"))
 SHEETS = {"02_digital_audio": 32}  # it was 41
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = next(filter(None, map(shutil.which, PRINT_PDF["CHROMIUM"])), None)
-    if path is None:
-        pytest.skip("no Chromium or Chrome on this machine")
-    with sync_api.sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=path, args=PRINT_PDF["FLAGS"])
 
 
 @pytest.fixture(scope="module", params=SHEETS)

@@ -21,9 +21,14 @@
     const part = section("Solutions");
     article.querySelectorAll(".solution").forEach((solution) => {
       const place = document.createComment("a solution, which is being printed elsewhere");
+      const { open } = solution;
       solution.replaceWith(place);
+      solution.open = true;
       part.append(solution);
-      undo.push(() => place.replaceWith(solution));
+      undo.push(() => {
+        solution.open = open;
+        place.replaceWith(solution);
+      });
     });
     show(part);
   }
