@@ -28,8 +28,9 @@ function score(section, query) {
   }
   const phrase = ` ${query.join(" ")} `;
   const holds = (field) => query.length > 1 && ` ${field.join(" ")} `.includes(phrase);
-  sum += 100 * holds(heading) + 50 * holds(terms) + 10 * holds(text);
-  return sum * KINDS[section.kind];
+  if (query.every((word) => heading.includes(word))) sum = 100 * query.length; // prose adds nothing
+  else sum += 50 * holds(terms) + 10 * holds(text);
+  return (sum + 100 * holds(heading)) * KINDS[section.kind];
 }
 
 // Return [the entry of the glossary whose name was asked for, the other sections, best first].
