@@ -164,7 +164,7 @@ def test_a_tap_shows_a_picture_at_its_own_size(browser, explorable):
         shown = page.locator("dialog.full-size img")
         assert shown.bounding_box()["width"] == full
         assert shown.get_attribute("alt") == picture.get_attribute("alt")
-        page.keyboard.press("Escape")
+        shown.click()
         shown.wait_for(state="hidden", timeout=5000)
 
 
