@@ -12,16 +12,6 @@
   name();
 })();
 
-// Solutions are printed open.
-(() => {
-  let closed = [];
-  addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll("details.solution:not([open])")];
-    closed.forEach((solution) => (solution.open = true));
-  });
-  addEventListener("afterprint", () => closed.forEach((solution) => (solution.open = false)));
-})();
-
 // A tap on a picture that is shown smaller than it is opens it at its own size.
 (() => {
   const dialog = document.createElement("dialog");
