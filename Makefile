@@ -16,7 +16,7 @@ IN_TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 export GOMP_SPINCOUNT ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-all test-newest pdf lab promises tensorboard clean FORCE
+.PHONY: help book test test-all test-newest test-lab pdf lab promises tensorboard clean FORCE
 
 help: ## List all targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,9 @@ test-all: .venv/installed
 	DIGITLAB_SCALE=$(SCALE) $(BIN)/python -m pytest $(IN_TWO) tests/test_chapters.py book
 	$(MAKE) book
 	DIGITLAB_SCALE=$(SCALE) $(BIN)/python -m pytest --numprocesses 2 $(PAGE_TESTS)
+
+test-lab: .venv/installed ## Run every chapter in JupyterLab, in a browser, as `make test` runs four
+	DIGITLAB_SCALE=smoke DIGITLAB_LAB=all $(BIN)/python -m pytest --numprocesses 2 tests/test_lab.py
 
 test-newest: ## Run the unit tests with the newest release of everything, in .venv-newest
 	"$(PYTHON)" -m venv --clear .venv-newest

@@ -87,11 +87,11 @@ def opened(browser, lab):
     context.close()
 
 
-def seen(page, selector):
-    return [element for element in page.locator(selector).all() if element.is_visible()]
+# `make test-lab` runs every chapter, which takes some minutes; `make test` four of them.
+SEEN = CHAPTERS if os.environ.get("DIGITLAB_LAB") == "all" else CHAPTERS[::4]
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("chapter", SEEN, ids=lambda path: path.stem)
 def test_a_chapter_runs_and_gives_no_answer_away(opened, chapter):
     page = opened(chapter.name)
     assert (
