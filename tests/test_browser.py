@@ -10,7 +10,7 @@ import pytest
 sync_api = pytest.importorskip("playwright.sync_api")
 
 AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-AXE_RULES += ["best-practice", "experimental"]
+AXE_RULES += ["best-practice"]
 MARK_AGAIN = """spans => {
   const seen = new Set();
   for (const span of spans) {
