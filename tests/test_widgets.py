@@ -218,8 +218,8 @@ def test_mel_bands_keep_the_loudness_over_time(place):
 
 def test_a_single_mel_band_is_drawn_too():
     explorer = widgets.mel_bands(WORD, RATE)
-    explorer.children[0].index = 0
-    source = BeautifulSoup(explorer.children[1].value, "html.parser").img["src"]
+    explorer.place = 0
+    source = BeautifulSoup(explorer.frame, "html.parser").img["src"]
     picture = Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))).convert("RGB")
     coloured = np.ptp(np.asarray(picture, float), axis=2) > 60
     assert coloured.mean() > 0.15  # the colour bar alone is a tenth of that
