@@ -529,7 +529,7 @@ def test_an_interrupted_corpus_leaves_nothing_half_made(tmp_path, monkeypatch, o
         yield next(iter(done))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(corpus_module, "tqdm", interrupted)
+    monkeypatch.setattr(corpus_module, "progress", interrupted)
     with pytest.raises(KeyboardInterrupt):
         voices.write_corpus(tmp_path / "voices", n_speakers=1, n_takes=1)
     assert list(tmp_path.iterdir()) == []
