@@ -12,6 +12,13 @@ from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferen
 NAME = "book_author_year"
 
 
+def authors(entry):
+    """Return the names that stand for an entry of references.bib: one, two, or the first's."""
+    persons = entry.persons.get("author") or entry.persons["editor"]
+    names = [" ".join(map(str, p.rich_prelast_names + p.rich_last_names)) for p in persons]
+    return " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
+
+
 def round_brackets(separator=", "):
     """Return the style of brackets around a citation, with what stands between several."""
     return BracketStyle(left="(", right=")", sep=separator)
@@ -31,10 +38,7 @@ class AuthorYearLabelStyle(BaseLabelStyle):
     def format_labels(self, sorted_entries):
         """Yield a label an entry."""
         for entry in sorted_entries:
-            persons = entry.persons.get("author") or entry.persons["editor"]
-            names = [" ".join(map(str, p.rich_prelast_names + p.rich_last_names)) for p in persons]
-            who = " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
-            yield f"{who}, {entry.fields['year']}"
+            yield f"{authors(entry)}, {entry.fields['year']}"
 
 
 class Style(PlainStyle):

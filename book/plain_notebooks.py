@@ -8,7 +8,6 @@ names with links, and each notebook ends with its part of the glossary and of th
     python book/plain_notebooks.py _build/lab
 """
 
-import copy
 import hashlib
 import re
 import sys
@@ -16,7 +15,8 @@ from functools import cache
 from pathlib import Path
 
 import nbformat
-from nbformat.v4 import new_code_cell, new_markdown_cell
+from author_year import authors
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from pybtex.database import parse_file
 from pybtex.plugin import find_plugin
 
@@ -46,6 +46,7 @@ TAB_FRAME = re.compile(r"^(?:<div class=\"sd-tab[^>]*>|<input[^>]*>|</div>)\n?",
 TERM = re.compile(r"^(\S[^\n]*)\n  (\S[^\n]*)$", re.M)
 
 
+@cache
 def chapters() -> dict[str, nbformat.NotebookNode]:
     """Return {file name: notebook} for every chapter."""
     return {path.name: nbformat.read(path, 4) for path in sorted(BOOK.glob(CHAPTERS))}
@@ -97,19 +98,6 @@ def references() -> dict:
     return parse_file(BOOK / "references.bib", "bibtex").entries
 
 
-def authors(key: str) -> str:
-    """Return the names that a citation shows: one, two, or the first "et al."."""
-    persons = references()[key].persons
-    people = persons.get("author") or persons["editor"]
-    names = [unbraced(" ".join([*p.prelast_names, *p.last_names])) for p in people]
-    return f"{names[0]} et al." if len(names) > 2 else " and ".join(names)
-
-
-def unbraced(text: str) -> str:
-    """Return a BibTeX field without the braces that keep its capitals."""
-    return text.replace("{", "").replace("}", "")
-
-
 def address(key: str) -> str:
     """Return where a reference can be read, or else the list at the end of the notebook."""
     fields = references()[key].fields
@@ -142,8 +130,10 @@ def linked(text: str, name: str) -> str:
             return f'[{shown}]({anchor(term or shown)} "{meaning}")'
         keys, year = content.split(","), lambda key: references()[key].fields["year"]
         if kind == "cite:t":
-            return ", ".join(f"[{authors(key)} ({year(key)})]({address(key)})" for key in keys)
-        names = (f"[{authors(key)}, {year(key)}]({address(key)})" for key in keys)
+            return ", ".join(
+                f"[{authors(references()[key])} ({year(key)})]({address(key)})" for key in keys
+            )
+        names = (f"[{authors(references()[key])}, {year(key)}]({address(key)})" for key in keys)
         return f"({'; '.join(names)})"
 
     def page_link(match):
@@ -194,7 +184,10 @@ def marked_down(text: str, name: str) -> str:
 def opening(cell, name: str) -> list:
     """Return a chapter's first cell, its frame as a list, and how to install what it needs."""
     text = re.sub(r"^\*(.+)\*\n: ", r"- **\1**: ", cell.source, flags=re.M)
-    return [new_markdown_cell(marked_down(text, name), id=cell.id), new_code_cell(INSTALL)]
+    return [
+        new_markdown_cell(marked_down(text, name), id=cell.id),
+        new_code_cell(INSTALL, id="install"),
+    ]
 
 
 def markdown(cell, name: str) -> list:
@@ -216,8 +209,8 @@ def markdown(cell, name: str) -> list:
             texts.append(f"### Exercise {numbers()[label][1]}: {title}\n\n{body}")
             settings.append({"id": label})
     texts[-1] += cell.source[end:]
-    if formula := re.search(r"^\$\$ \((eq-[\w-]+)", cell.source, re.M):
-        settings[0]["id"] = formula[1]
+    if formulas := [label for label in labels(cell) if label.startswith("eq-")]:
+        settings[0]["id"] = formulas[0]
     return [
         new_markdown_cell(marked_down(text, name), **setting)
         for text, setting in zip(texts, settings, strict=True)
@@ -269,9 +262,8 @@ def convert(notebook, name: str):
     cells = opening(notebook.cells[0], name)
     for cell in notebook.cells[1:]:
         cells += markdown(cell, name) if cell.cell_type == "markdown" else code(cell, name)
-    copied = copy.deepcopy(notebook)
-    copied.cells = cells + closing(notebook, name)
-    copied.metadata["hearing_digits"] = {"digest": digest(copied)}
+    copied = new_notebook(cells=cells + closing(notebook, name), metadata=notebook.metadata)
+    copied.metadata = copied.metadata | {"hearing_digits": {"digest": digest(copied)}}
     return copied
 
 
@@ -304,9 +296,9 @@ def hand_out(app, exception) -> None:
         page = Path(app.outdir, "book", name).with_suffix(".html")
         if exception is None and path.exists() and page.exists():
             nbformat.write(convert(notebook, name), path)
-            text = page.read_text("utf-8").replace(" download ", " ")
-            link = f'<a href="../_sources/book/{name}"'
-            page.write_text(text.replace(link, f"{link} download "), "utf-8")
+            link = f'<a href="../_sources/book/{name}" '
+            as_file = page.read_text("utf-8").replace(f'{link}target="_blank"', f"{link}download")
+            page.write_text(as_file, "utf-8")
 
 
 def setup(app):

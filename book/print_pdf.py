@@ -15,6 +15,12 @@ READY = """async () => {
 }"""
 
 
+def start(playwright):
+    """Return Chromium without a window, or None where there is none on this machine."""
+    path = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    return path and playwright.chromium.launch(executable_path=path, args=FLAGS)
+
+
 def print_chapter(browser, chapter):
     """Return a chapter as the bytes of a PDF.
 
@@ -36,12 +42,11 @@ def print_chapter(browser, chapter):
 
 def main(pages, folder):
     """Print the chapters among the pages into a folder."""
-    path = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if path is None:
-        sys.exit("no Chromium or Chrome on this machine: it is what prints")
-    folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = start(playwright)
+        if browser is None:
+            sys.exit("no Chromium or Chrome on this machine: it is what prints")
+        folder.mkdir(parents=True, exist_ok=True)
         for chapter in sorted(pages.glob("book/[0-9]*_*.html")):
             pdf = folder / f"{chapter.stem}.pdf"
             pdf.write_bytes(print_chapter(browser, chapter))

@@ -1,7 +1,7 @@
 """What the tests share."""
 
 import os
-import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ os.environ.setdefault("DIGITLAB_SCALE", "smoke")
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as the Makefile does
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "book"))  # the scripts that make pages, notebooks and PDFs
 CHAPTERS = sorted(ROOT.glob("book/[0-9]*_*.ipynb"))
 
 
@@ -43,10 +44,10 @@ def corpus(tmp_path_factory):
 def browser():
     """Return Chromium without a window, one for all tests of this process."""
     sync_api = pytest.importorskip("playwright.sync_api")
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        pytest.skip("no Chromium or Chrome on this machine")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    import print_pdf
+
     with sync_api.sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=path, args=flags)
+        browser = print_pdf.start(playwright)
+        if browser is None:
+            pytest.skip("no Chromium or Chrome on this machine")
+        yield browser

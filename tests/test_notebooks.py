@@ -1,15 +1,12 @@
 """The notebooks that students open and readers download: plain, whole, with the chapters' code."""
 
 import re
-import sys
 from html.parser import HTMLParser
 
 import nbformat
+import plain_notebooks
 import pytest
 from conftest import CHAPTERS, ROOT
-
-sys.path.insert(0, str(ROOT / "book"))
-import plain_notebooks
 
 RAW = re.compile(r"^:::|^```\{|\{[\w:]+\}`|^: \S|\((?:eq|fig|ex)-\d\d-[\w-]+\)|<div|<input", re.M)
 LINK = re.compile(r"\]\(([^)\s\"]+)")
@@ -50,8 +47,10 @@ def test_nothing_is_left_of_what_only_the_pages_understand(notebooks, name):
     ]
 
 
-def test_every_link_leads_somewhere(notebooks, name):
-    places = {
+@pytest.fixture(scope="module")
+def places(notebooks):
+    """Return {chapter: the places in it that a link can name}."""
+    return {
         chapter: {f"#cell-id={cell.id}" for cell in notebook.cells}
         | {
             f"#heading={anchor(heading)}"
@@ -60,6 +59,9 @@ def test_every_link_leads_somewhere(notebooks, name):
         }
         for chapter, notebook in notebooks.items()
     }
+
+
+def test_every_link_leads_somewhere(notebooks, places, name):
     links = [link for cell in words(notebooks[name].cells) for link in LINK.findall(cell.source)]
     assert sum(link.startswith("#heading=") for link in links) >= 3, "the glossary is linked"
     for link in links:

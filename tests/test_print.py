@@ -2,17 +2,15 @@
 
 import io
 import re
-import runpy
 import unicodedata
 
 import pytest
 from bs4 import BeautifulSoup
-from conftest import ROOT
 
 sync_api = pytest.importorskip("playwright.sync_api")
 pypdf = pytest.importorskip("pypdf")
+import print_pdf  # noqa: E402
 
-PRINT_PDF = runpy.run_path(str(ROOT / "book/print_pdf.py"))
 SHEETS = {"02_digital_audio": 32}  # it was 41
 
 
@@ -29,7 +27,7 @@ def soup(chapter):
 @pytest.fixture(scope="module")
 def sheets(browser, chapter):
     """Return the text of every sheet."""
-    pdf = pypdf.PdfReader(io.BytesIO(PRINT_PDF["print_chapter"](browser, chapter)))
+    pdf = pypdf.PdfReader(io.BytesIO(print_pdf.print_chapter(browser, chapter)))
     return [sheet.extract_text() for sheet in pdf.pages]
 
 

@@ -6,11 +6,11 @@ function render({ model, el }) {
     parent.appendChild(Object.assign(document.createElement(name), properties));
 
   const explorer = make("div", el, { className: "explorer" });
-  explorer.dataset.lmSuppressShortcuts = "true"; // else JupyterLab takes the arrow keys
   const label = make("label", explorer, { textContent: `${model.get("label")}: ` });
   const said = make("output", label, {});
   const slider = make("input", explorer, { type: "range", min: 0, max: places.length - 1 });
   slider.setAttribute("aria-label", model.get("label"));
+  slider.dataset.lmSuppressShortcuts = "true"; // else JupyterLab takes the arrow keys
   const view = make("div", explorer, {});
   let film = null;
 
