@@ -15,6 +15,7 @@ import numpy as np
 
 from digitlab import environment
 from digitlab.environment import FRAMEWORKS, PRECISIONS, SCALES, printable, reports_here, wrapped
+from digitlab.layouts import OTHER
 
 RESULTS = Path("book/results.csv")
 MOST_BARS = 10
@@ -191,20 +192,24 @@ def run(recipe, model_file, json_file, append, **settings) -> None:
 
 
 @main.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    help="What `digitlab run --save` kept; the model that comes with digitlab, if left out.",
+)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print a list of answers as JSON.")
 def predict(model, files, as_json) -> None:
-    """Ask a saved MODEL which word is spoken in WAV FILES, or in all that lie in a folder.
+    """Say which digit is spoken in WAV FILES, or in all that lie in a folder.
 
     Any rate, length and number of channels will do: what was changed in a recording is said. A file
     that cannot be read is named, the others are answered, and the exit status is 1.
     """
-    from digitlab import recognisers
+    from digitlab import pretrained, recognisers
 
     with _plain_errors():
         sounds = [sound for file in files for sound in _sounds(file)]
-        recogniser = recognisers.load(model)
+        recogniser = recognisers.load(model) if model else pretrained.load()
     if not as_json:
         learned = f"trained on {recogniser.n_train:,} clips of {recogniser.corpus}"
         scored = f"test accuracy {recogniser.test_accuracy:.1%} ({recogniser.split} split)"
@@ -314,6 +319,8 @@ def _echo(text: object) -> None:
 
 def _sounds(file: Path) -> list[Path]:
     """Return the file, or the recordings in the folder and the folders within."""
+    if file.suffix == ".npz":
+        raise ValueError(f"{file} is a model: run  digitlab predict --model {file} FILES")
     if not file.is_dir():
         return [file]
     from digitlab.layouts import sounds_in
@@ -355,7 +362,8 @@ def _chart(file: Path, answer, classes: tuple[str, ...]) -> str:
         if share >= likeliest
     ]
     done = wrapped(f"({'; '.join(answer.done)})", "  ") if answer.done else ""
-    return "\n".join(["", click.style(f"{file}: {answer.label}", bold=True), *bars, done]).rstrip()
+    heard = "no digit heard" if answer.label == OTHER else answer.label
+    return "\n".join(["", click.style(f"{file}: {heard}", bold=True), *bars, done]).rstrip()
 
 
 @contextmanager

@@ -15,12 +15,22 @@ import numpy as np
 import pandas as pd
 from sklearn.preprocessing import StandardScaler
 
-from digitlab import augment, corpora, environment, evaluation, features, recipes, splits
+from digitlab import (
+    augment,
+    corpora,
+    environment,
+    evaluation,
+    features,
+    perturbation,
+    recipes,
+    splits,
+)
 from digitlab.corpora import Corpus
 from digitlab.recipes import Recipe
 from digitlab.recognisers import Recogniser
 from digitlab.training.callbacks import Callback, Checkpoint, Logger
 
+N_SOUNDS = {"smoke": 20, "laptop": 600, "full": 600}  # without speech, where words are refused
 ALONE = {"devices": 1, "nodes": 1, "precision": "32-true"}
 MOST_IN_MEMORY = 2**30  # bytes: where Lightning trains, larger sets are read as they are needed
 
@@ -93,6 +103,8 @@ class Data(NamedTuple):
         The clips themselves, where they are varied in training.
     recordings : list of array, or None
         The clips before padding, where copies of them are made.
+    also : Also, or None
+        Clips of other corpora that are trained on, too.
     seconds, cached
         How long the features took, and whether they lay on disk.
     notes : tuple of str
@@ -102,9 +114,28 @@ class Data(NamedTuple):
     x: np.ndarray | None
     waveforms: np.ndarray | None
     recordings: list[np.ndarray] | None
+    also: "Also | None"
     seconds: float
     cached: bool
     notes: tuple[str, ...]
+
+
+class Also(NamedTuple):
+    """Clips of other corpora that a recipe is trained on, too.
+
+    Attributes
+    ----------
+    x : array of shape (n_clips, ...)
+        Features.
+    y : array of shape (n_clips,)
+        Labels, as in the recipe's own corpus.
+    waveforms : array of shape (n_clips, n_samples)
+        The clips.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    waveforms: np.ndarray
 
 
 class Trained(NamedTuple):
@@ -303,7 +334,7 @@ def prepare(plan: Plan) -> Data:
     preparation = recipe.preparation
     n_bytes = len(corpus) * preparation.n_samples * np.float32().nbytes
     if recipe.trainer and not recipe.copies and n_bytes > MOST_IN_MEMORY:
-        return Data(None, None, None, 0.0, False, ())
+        return Data(None, None, None, None, 0.0, False, ())
     recordings = None
     if recipe.copies:
         recordings, notes = corpus.cut(preparation)
@@ -312,8 +343,9 @@ def prepare(plan: Plan) -> Data:
         waveforms, notes = corpus.prepare(preparation)
     device = plan.device if plan.framework == "torch" else None
     x, seconds, cached = features.timed(recipe.features, waveforms, preparation.rate, device)
-    kept = waveforms if recipe.vary else None  # they may take gigabytes
-    return Data(x, kept, recordings, seconds, cached, notes)
+    is_varied = recipe.vary or recipe.perturb is not None
+    kept = waveforms if is_varied else None  # they may take gigabytes
+    return Data(x, kept, recordings, _also(plan), seconds, cached, notes)
 
 
 def train(plan: Plan, data: Data, fold: Fold) -> Trained:
@@ -473,8 +505,30 @@ def _corpora(
     least = 1 if corpus else recipe.at_least
     if not isinstance(corpus, Corpus):
         corpus = corpora.load(corpus or recipe.corpus, at_least=least)
+    corpus = corpus.as_digits() if recipe.digits else corpus
     used = _of_speakers(corpus, recipe.speakers) if split == "published" else corpus
     return corpus, _every(used.at_scale(scale), every)
+
+
+def _also(plan: Plan) -> Also | None:
+    """Prepare the other corpora that the recipe is trained on, and sounds that are no word."""
+    preparation, classes = plan.recipe.preparation, plan.corpus.classes
+    waveforms, labels = [], []
+    for name in plan.recipe.also:
+        corpus = corpora.load(name).as_digits().at_scale(plan.scale)
+        waveforms.append(corpus.prepare(preparation)[0])
+        labels += [classes.index(corpus.classes[label]) for label in corpus.table["label"]]
+    if corpora.OTHER in classes:
+        n_sounds = N_SOUNDS[plan.scale]
+        waveforms.append(
+            perturbation.sounds_without_speech(n_sounds, preparation.n_samples, preparation.rate)
+        )
+        labels += n_sounds * [classes.index(corpora.OTHER)]
+    if not labels:
+        return None
+    clips = np.concatenate(waveforms)
+    x = features.compute(plan.recipe.features, clips, preparation.rate)
+    return Also(x, np.array(labels), clips)
 
 
 def _of_speakers(corpus: Corpus, speakers: tuple[str, ...]) -> Corpus:
@@ -507,7 +561,7 @@ def _folds(recipe: Recipe, corpus: Corpus, split: str, seeds: range) -> tuple[Fo
 def _training_clips(plan: Plan, data: Data, fold: Fold) -> tuple[Any, float, tuple[str, ...]]:
     """Return the clips to train on, how long their copies took, and what to say of these."""
     if data.recordings is None:
-        return _clips(plan, data, fold.train, None), 0.0, ()
+        return _with(data.also, _clips(plan, data, fold.train, None)), 0.0, ()
     start = time.perf_counter()
     rate, n_samples = plan.recipe.preparation.rate, plan.recipe.preparation.n_samples
     recordings = [data.recordings[row] for row in fold.train]
@@ -521,6 +575,10 @@ def _training_clips(plan: Plan, data: Data, fold: Fold) -> tuple[Any, float, tup
         "their ends were cut off."
     )
     return (x, y), time.perf_counter() - start, (note,) if n_cut else ()
+
+
+def _with(also: Also | None, clips):
+    return clips if also is None else (np.r_[clips[0], also.x], np.r_[clips[1], also.y])
 
 
 def _clips(plan: Plan, data: Data, rows: np.ndarray, scaler: StandardScaler | None):
@@ -572,7 +630,14 @@ def _callbacks(plan: Plan, fold: Fold) -> list[Callback]:
 def _variation(plan: Plan, data: Data, fold: Fold) -> Callable | None:
     if data.waveforms is None:
         return None
-    return partial(_varied, plan.recipe, data.waveforms[fold.train])
+    waveforms = data.waveforms[fold.train]
+    if data.also:
+        waveforms = np.concatenate([waveforms, data.also.waveforms])
+    if plan.recipe.perturb is None:
+        return partial(_varied, plan.recipe, waveforms)
+    rate = plan.recipe.preparation.rate
+    powers = features.power_frames(waveforms, rate)
+    return partial(_perturbed, powers, rate, plan.recipe.perturb)
 
 
 def _varied(recipe: Recipe, waveforms: np.ndarray, x: np.ndarray, rng: np.random.Generator):
@@ -580,3 +645,8 @@ def _varied(recipe: Recipe, waveforms: np.ndarray, x: np.ndarray, rng: np.random
     rate = recipe.preparation.rate
     clips = np.stack(augment.vary(waveforms, rate, rng, **recipe.vary))
     return features.compute(recipe.features, clips, rate, keep=False)
+
+
+def _perturbed(powers: np.ndarray, rate: float, settings: dict, x: np.ndarray, rng):
+    """Return the features of the training clips, their spectrograms changed at random."""
+    return perturbation.perturb(powers, rate, rng, **settings)

@@ -15,6 +15,7 @@ from digitlab.environment import printable
 
 NOISE = "_background_noise_"
 METADATA = "audioMNIST_meta.txt"
+OTHER = "other"  # the class of all words that are no digits, and of what is no word
 CONVERT = "Convert each to WAV (for example: ffmpeg -i in.m4a out.wav)."
 WAV = (".wav", ".wave")
 SOUNDS = (

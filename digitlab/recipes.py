@@ -50,6 +50,13 @@ class Recipe:
     vary : dict
         How :func:`digitlab.augment.vary` changes the training clips, anew for each epoch. Not along
         with `copies` or `standardise`.
+    perturb : dict, optional
+        How :func:`digitlab.perturbation.perturb` changes their spectrograms instead, for
+        ``features="normalised_log_mel"``.
+    digits : bool
+        Whether its classes are the ten digits, and one for all other words of its corpus.
+    also : tuple of str
+        Other corpora that it is trained on, too, all of their clips, and never tested on.
     set_aside : float
         Share of the training clips, drawn with the seed, that are validation clips instead.
     validates_on_test : bool
@@ -87,6 +94,9 @@ class Recipe:
     standardise: bool = False
     copies: bool = False
     vary: dict = field(default_factory=dict)
+    perturb: dict | None = None
+    digits: bool = False
+    also: tuple[str, ...] = ()
     set_aside: float = 0.0
     validates_on_test: bool = False
     at_least: int = 1
@@ -171,6 +181,17 @@ WORDS: dict[str, Any] = {
     "at_least": 2500,
     "test_size": 0.2,
     "set_aside": 0.25,
+}
+AS_B1: dict[str, Any] = {
+    "framework": "torch",
+    "preparation": AT_8_KHZ,
+    "features": "normalised_log_mel",
+    "model": "residual_cnn",
+    "epochs": 30,
+    "batch_size": 64,
+    "learning_rate": 4e-3,
+    "schedule": "one-cycle",
+    "perturb": {},
 }
 AS_C1 = WORDS | {
     "model": "deep_cnn",
@@ -469,6 +490,23 @@ SYSTEMS = (
         learning_rate=3e-3,
         schedule="cosine",
         vary=SHIFTED,
+    ),
+    Recipe(
+        name="B1",
+        title="small residual network, trained on perturbed spectrograms",
+        corpus="fsdd",
+        split="official",
+        **AS_B1,
+    ),
+    Recipe(
+        name="B2",
+        title="the same network, trained on all corpora, which knows other words as such",
+        corpus="speech_commands",
+        split="speaker",
+        **AS_B1,
+        digits=True,
+        also=("fsdd", "audiomnist"),
+        test_size=0.5,
     ),
 )
 RECIPES = {recipe.name: recipe for recipe in SYSTEMS}

@@ -12,6 +12,7 @@ import numpy as np
 
 from digitlab import features
 from digitlab.environment import FRAMEWORKS, refuse_unwritable, replacing
+from digitlab.layouts import OTHER
 from digitlab.preparation import Preparation, prepare
 from digitlab.riff import MAX_RATE
 
@@ -29,7 +30,7 @@ class Answer(NamedTuple):
     Attributes
     ----------
     label : str
-        The likeliest class.
+        The likeliest class; ``"other"`` says that no digit was spoken.
     probabilities : array of shape (n_classes,)
         Of each class, in the order of its ``classes``.
     done : tuple of str
@@ -96,13 +97,17 @@ class Recogniser:
         Returns
         -------
         array of shape (n_clips, n_classes), float32
-            Each row sums to 1.
+            Each row sums to 1. Where ``"other"`` is a class, a clip of zeros belongs to it.
         """
         # private recordings leave nothing in the cache
         x = features.compute(self.features, waveforms, self.preparation.rate, keep=False)
         if self.mean is not None:
             x = ((x - self.mean) / self.spread).astype(np.float32)
-        return import_module(f"digitlab.training.{self.framework}").predict(self.model, x)
+        probabilities = import_module(f"digitlab.training.{self.framework}").predict(self.model, x)
+        if OTHER in self.classes:
+            is_other = np.arange(len(self.classes)) == self.classes.index(OTHER)
+            probabilities[~np.any(waveforms, axis=1)] = is_other
+        return probabilities
 
     def predict(self, samples: np.ndarray, rate: int) -> Answer:
         """Say which class a recording of any rate, length and number of channels belongs to.

@@ -31,6 +31,7 @@ NETWORKS = {  # a small size of each builder, and its settings
     "deep_cnn power": ((2400, 1, 3), {"front_end": "power"}),
     "deep_cnn log-mel": ((2400, 1, 3), {"front_end": "log-mel"}),
     "separable_cnn": ((2400, 1, 3), {}),
+    "residual_cnn": ((20, 16, 3), {}),
 }
 
 

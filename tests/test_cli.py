@@ -294,10 +294,12 @@ def test_names_that_the_terminal_cannot_say_cost_no_answer(corpus, model, tmp_pa
     names = ["七.wav", os.fsdecode(b"sept\xe9.wav"), "plain.wav"]
     for name in names:
         audio.write_wav(tmp_path / name, corpus.read(0), corpus.rate)
-    charts = digitlab("predict", model, tmp_path, PYTHONIOENCODING="cp1252:strict")
+    charts = digitlab("predict", "--model", model, tmp_path, PYTHONIOENCODING="cp1252:strict")
     assert charts.returncode == 0, charts.stderr
     assert charts.stdout.count(b"scaled to peak 1") == len(names)
-    answers = digitlab("predict", model, tmp_path, "--json", PYTHONIOENCODING="ascii:strict")
+    answers = digitlab(
+        "predict", "--model", model, tmp_path, "--json", PYTHONIOENCODING="ascii:strict"
+    )
     assert len(json.loads(answers.stdout)) == len(names)
 
 
@@ -315,7 +317,7 @@ def test_a_corpus_of_such_names_can_be_trained_on(corpus, tmp_path):
 def test_without_a_writable_home_there_is_one_sentence(command, corpus, model, tmp_path):
     (tmp_path / "home").write_text("a file")
     arguments = {
-        "predict": (model, corpus.table["path"][0]),
+        "predict": ("--model", model, corpus.table["path"][0]),
         "run": ("K2", "--corpus", folder_of(corpus), "--scale", "laptop"),
     }.get(command[0], ())
     ran = digitlab(*command, *arguments, DIGITLAB_CACHE=str(tmp_path / "home" / "cache"))
@@ -328,7 +330,7 @@ def test_without_a_writable_home_there_is_one_sentence(command, corpus, model, t
 
 def test_predicting_leaves_nothing_in_the_cache(corpus, model, tmp_path):
     cache = tmp_path / "cache"
-    ran = digitlab("predict", model, corpus.table["path"][0], DIGITLAB_CACHE=str(cache))
+    ran = digitlab("predict", "--model", model, corpus.table["path"][0], DIGITLAB_CACHE=str(cache))
     assert ran.returncode == 0, ran.stderr
     assert not cache.exists()
 

@@ -19,6 +19,7 @@ SMALL = {
     name: {
         "epochs": 1,
         "shares": {},
+        "also": (),
         "batch_size": min(recipe.batch_size, 16),
         "preparation": replace(
             recipe.preparation,

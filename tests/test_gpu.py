@@ -21,6 +21,7 @@ def test_every_recipe_runs_on_a_gpu(name, tmp_path):
         split="official",
         device="cuda",
         checkpoint_folder=tmp_path / "kept",
+        also=(),
     )
     assert report.device.startswith("cuda")
     voices = corpora.load("voices")

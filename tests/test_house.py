@@ -8,8 +8,8 @@ import pytest
 from conftest import ROOT
 
 ROOMS = ["environment", "layouts", "riff", "audio", "voices", "preparation", "corpora", "splits"]
-ROOMS += ["augment", "features", "models", "training", "evaluation", "plotting", "widgets"]
-ROOMS += ["recipes", "recognisers", "experiment", "results", "cli"]
+ROOMS += ["augment", "features", "perturbation", "models", "training", "evaluation", "plotting"]
+ROOMS += ["widgets", "recipes", "recognisers", "pretrained", "experiment", "results", "cli"]
 NEVER = {("plotting", "training"), ("widgets", "training"), ("models", "corpora")}
 PACKAGE = sorted(ROOT.glob("digitlab/**/*.py"))
 FILES = [*PACKAGE, *sorted(ROOT.glob("tests/*.py")), *sorted(ROOT.glob("benchmarks/*.py"))]

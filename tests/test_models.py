@@ -32,6 +32,7 @@ COUNTS = {  # sizes as published, all numbers, and those that are learned
     "deep_cnn power": ((16000, 1, 30), {"front_end": "power"}, 1852062, 1849054),
     "deep_cnn log-mel": ((16000, 1, 30), {"front_end": "log-mel"}, 1852062, 1849054),
     "separable_cnn": ((16000, 1, 30), {}, 64350, 63390),
+    "residual_cnn": ((65, 40, 10), {}, 125930, 125066),
 }
 HOSTILE = {"half": ("float16", "float16"), "mixed": ("float32", "mixed_float16")}
 
@@ -100,7 +101,7 @@ def test_the_first_weights_are_those_of_earlier_versions(lab):
         assert np.allclose(weights, expected[models], atol=1e-3)
 
 
-@pytest.mark.parametrize("name", [*SEQUENCE_MODELS, "deep_cnn", "separable_cnn"])
+@pytest.mark.parametrize("name", [*SEQUENCE_MODELS, "deep_cnn", "separable_cnn", "residual_cnn"])
 def test_the_twins_start_alike(name):
     sizes = COUNTS[name][0] if name.endswith("_cnn") else (2000, 64, 10)
     first, second = (getattr(kit, name)(*sizes, seed=3) for kit in KITS.values())

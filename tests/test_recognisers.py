@@ -44,7 +44,9 @@ def test_a_file_gives_back_what_was_trained(kept, corpus):
     assert loaded.test_accuracy == trained.test_accuracy > 0.3
 
 
-@pytest.mark.parametrize("recipe", ["K3", "L2", "L5", "L7", "D1", "D2", "D3", "C1", "C4", "C5"])
+@pytest.mark.parametrize(
+    "recipe", ["K3", "L2", "L5", "L7", "D1", "D2", "D3", "C1", "C4", "C5", "B1"]
+)
 def test_every_kind_of_recipe_can_be_kept(recipe, corpus, tmp_path):
     file = tmp_path / "model.npz"
     settings = {"framework": "torch", "split": "official", "scale": "laptop"}
@@ -240,7 +242,7 @@ def test_other_files_are_refused(kept, corpus, tmp_path):
 def test_predict_prints_a_chart(kept, corpus):
     recogniser, file = kept
     sound = corpus.table["path"][5]
-    result = command("predict", file, sound)
+    result = command("predict", "--model", file, sound)
     assert result.exit_code == 0, result.output
     label = recogniser.predict(*audio.read_wav(sound)).label
     assert f"{sound}: {label}" in result.output
@@ -257,7 +259,7 @@ def test_predict_answers_for_a_folder_and_names_what_it_cannot_read(kept, corpus
     audio.write_wav(tmp_path / "a.wav", corpus.read(0), corpus.rate)
     audio.write_wav(inner / "b.wav", corpus.read(9), corpus.rate)
     (tmp_path / "bad.wav").write_text("not a sound")
-    result = command("predict", kept[1], tmp_path, "--json")
+    result = command("predict", "--model", kept[1], tmp_path, "--json")
     assert result.exit_code == 1
     assert f"{tmp_path / 'bad.wav'}: this is no WAV file" in result.stderr
     answers = json.loads(result.stdout)
@@ -275,7 +277,7 @@ def test_predict_answers_for_a_folder_and_names_what_it_cannot_read(kept, corpus
 def test_predict_refuses_in_one_line(kept, corpus, tmp_path):
     sound = corpus.table["path"][5]
     for arguments in ((sound, sound), (tmp_path / "none.npz", sound), (kept[1], tmp_path)):
-        result = command("predict", *arguments)
+        result = command("predict", "--model", *arguments)
         assert result.exit_code == 1
         assert str(tmp_path) in result.output or str(sound) in result.output
         assert "Traceback" not in result.output

@@ -11,11 +11,12 @@ from digitlab.corpora.fetch import CorpusUnreachable, fetch
 from digitlab.corpora.load import example, find, load, verify
 from digitlab.corpora.sources import DIGITS, SOURCES, Source
 from digitlab.environment import SCALES, scale_from_environment
-from digitlab.layouts import METADATA, CorpusError
+from digitlab.layouts import METADATA, OTHER, CorpusError
 
 __all__ = [
     "DIGITS",
     "METADATA",
+    "OTHER",
     "SCALES",
     "SOURCES",
     "Corpus",

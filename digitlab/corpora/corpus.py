@@ -15,8 +15,9 @@ import pandas as pd
 
 from digitlab import audio, riff
 from digitlab.environment import printable, say_once, sha256
-from digitlab.layouts import NOISE, CorpusError, listed
+from digitlab.layouts import NOISE, OTHER, CorpusError, listed
 from digitlab.preparation import Preparation, Prepared, cut_to_fit, mix_down, summarise
+from digitlab.voices import DIGIT_WORDS
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -100,6 +101,31 @@ class Corpus:
         rows = np.asarray(rows)
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(int)
         return replace(self, table=self.table.iloc[rows].reset_index(drop=True))
+
+    def as_digits(self) -> "Corpus":
+        """Return the same clips with the digits 0 to 9 as classes, and all other words as one.
+
+        Returns
+        -------
+        Corpus
+            Its classes are ``"0"`` to ``"9"``, whether they were called so or ``"zero"`` to
+            ``"nine"``, and ``"other"`` where other words are said.
+
+        Examples
+        --------
+        >>> from digitlab import corpora
+        >>> corpora.load("voices").as_digits().classes[-3:]
+        ('7', '8', '9')
+        """
+        digits = {word: digit for digit, word in enumerate(DIGIT_WORDS)}
+        digits |= {str(digit): digit for digit in range(10)}
+        labels = np.array([digits.get(name, 10) for name in self.classes])[self.table["label"]]
+        has_others = bool((labels == 10).any())
+        return replace(
+            self,
+            table=self.table.assign(label=labels),
+            classes=tuple("0123456789") + (OTHER,) * has_others,
+        )
 
     def at_scale(self, scale: str) -> "Corpus":
         """Return the share of the corpus that a scale works on, in the same order.

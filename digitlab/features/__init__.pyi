@@ -1,6 +1,8 @@
 from .by_name import compute as compute
 from .by_name import is_cached as is_cached
 from .by_name import timed as timed
+from .normalised import normalised_log_mel as normalised_log_mel
+from .normalised import power_frames as power_frames
 from .scattering_transform import filter_bank as filter_bank
 from .scattering_transform import log_scattering as log_scattering
 from .scattering_transform import scattering as scattering

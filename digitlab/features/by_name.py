@@ -8,7 +8,7 @@ from digitlab import features
 from digitlab.features.scattering_transform import KEPT_ON_DISK, describe, is_kept
 
 ON_A_DEVICE = ("scattering", *KEPT_ON_DISK)
-NO_FEATURES = ("compute", "timed", "is_cached", "scattering_paths", "filter_bank")
+NO_FEATURES = ("compute", "timed", "is_cached", "scattering_paths", "filter_bank", "power_frames")
 
 
 def compute(

@@ -3,6 +3,7 @@
 CONVOLUTIONS = ((32, 41, 8), (64, 9, 4), (64, 9, 4), (128, 9, 4))  # filters, width, stride
 RESIZED = (230, 120)  # frames, bins
 BLOCKS = (16, 32, 64)  # filters
+RESIDUAL_BLOCKS = (32, 48, 64)  # filters
 DEEP_BLOCKS = (32, 64, 128, 256, 512)  # filters
 N_MELS, N_FILTERS, N_BLOCKS, WIDTH = 40, 96, 2, 9  # of the small separable network
 FRONT_ENDS = {"complex": None, "magnitude": 1, "power": 2, "log-mel": 2}  # powers of magnitudes

@@ -16,6 +16,7 @@ from digitlab.models.keras.networks import (  # noqa: E402
     picture_dense,
     raw_cnn,
     raw_lstm,
+    residual_cnn,
     separable_cnn,
 )
 from digitlab.models.keras.weights import count_parameters, get_weights, set_weights  # noqa: E402
@@ -37,6 +38,7 @@ __all__ = [
     "picture_dense",
     "raw_cnn",
     "raw_lstm",
+    "residual_cnn",
     "separable_cnn",
     "set_weights",
 ]

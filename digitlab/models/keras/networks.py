@@ -105,6 +105,44 @@ def mel_cnn(n_frames: int, n_mels: int, n_classes: int, *, seed: int = 0) -> ker
         return keras.Model(inputs, _dense(n_classes, seeds)(features))
 
 
+def residual_cnn(n_frames: int, n_mels: int, n_classes: int, *, seed: int = 0) -> keras.Model:
+    """Build the twin of :func:`digitlab.models.torch.residual_cnn`."""
+    common.refuse_pictures(n_frames, n_mels)
+    n_maps, *_ = common.RESIDUAL_BLOCKS
+    with _seeded(seed) as seeds:
+        inputs = keras.Input((n_frames, n_mels))
+        pictures = keras.layers.Reshape((n_frames, n_mels, 1))(inputs)
+        maps = keras.ops.relu(_convolved_2d(pictures, n_maps, 5, seeds, strides=2))
+        for block, n_filters in enumerate(common.RESIDUAL_BLOCKS):
+            maps = _residual_block(maps, n_filters, seeds, strides=2 if block else 1)
+        means = keras.layers.GlobalAveragePooling2D()(maps)
+        maxima = keras.layers.GlobalMaxPooling2D()(maps)
+        pooled = keras.layers.Concatenate()([means, maxima])
+        pooled = keras.layers.Dropout(0.2, seed=next(seeds))(pooled)
+        return keras.Model(inputs, _dense(n_classes, seeds)(pooled))
+
+
+def _residual_block(maps, n_filters: int, seeds: Iterator[int], strides: int):
+    inner = keras.ops.relu(_convolved_2d(maps, n_filters, 3, seeds, strides=strides))
+    inner = _convolved_2d(inner, n_filters, 3, seeds)
+    if strides > 1:
+        maps = _convolved_2d(maps, n_filters, 1, seeds, strides=strides)
+    return keras.ops.relu(inner + maps)
+
+
+def _convolved_2d(maps, n_filters: int, width: int, seeds: Iterator[int], strides: int = 1):
+    """Return maps behind a convolution, padded as PyTorch does, and batch normalisation."""
+    padded = keras.layers.ZeroPadding2D(width // 2)(maps) if width > 1 else maps
+    convolution = keras.layers.Conv2D(
+        n_filters,
+        width,
+        strides,
+        use_bias=False,
+        kernel_initializer=keras.initializers.HeNormal(next(seeds)),
+    )
+    return keras.layers.BatchNormalization(momentum=0.9)(convolution(padded))
+
+
 def deep_cnn(
     n_samples: int, n_channels: int, n_classes: int, *, front_end: str = "complex", seed: int = 0
 ) -> keras.Model:

@@ -16,6 +16,7 @@ from digitlab.models.torch.networks import (  # noqa: E402
     picture_dense,
     raw_cnn,
     raw_lstm,
+    residual_cnn,
     separable_cnn,
 )
 from digitlab.models.torch.weights import count_parameters, get_weights, set_weights  # noqa: E402
@@ -38,6 +39,7 @@ __all__ = [
     "picture_dense",
     "raw_cnn",
     "raw_lstm",
+    "residual_cnn",
     "separable_cnn",
     "set_weights",
 ]

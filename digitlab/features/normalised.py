@@ -1,0 +1,154 @@
+"""Log-mel spectrograms freed of loudness and of the microphone, step by step (chapter 15)."""
+
+import warnings
+
+import librosa
+import numpy as np
+
+from digitlab.features.settings import batches, hann, n_samples_of
+
+FRAME_S, HOP_S = 0.032, 0.016  # seconds
+N_MELS = 40
+DYNAMIC_RANGE_DB = 50  # below the loudest frame: bands that are softer are raised to this
+LOUD_DB = 20  # below the loudest frame: frames whose mean says what the microphone does
+SCALE_DB = 15  # so that most values lie between -2 and 2
+LEAST_POWER = 1e-20  # against the logarithm of zero
+
+
+def normalised_log_mel(waveforms: np.ndarray, rate: float) -> np.ndarray:
+    """Return log-mel spectrograms whose bands have mean 0 over the loud frames.
+
+    40 mel bands of frames of 32 ms, every 16 ms, as levels in dB. Bands more than 50 dB below the
+    loudest frame are raised to that level. The mean of each band over the loud frames, at most
+    20 dB below the loudest, is subtracted: it holds the loudness of the recording and the frequency
+    response of the microphone. This is cepstral mean normalisation, done in the bands. Taught in
+    chapter 15.
+
+    Parameters
+    ----------
+    waveforms : array of shape (n_clips, n_samples)
+        Each holds one word.
+    rate : float, in Hz
+
+    Returns
+    -------
+    array of shape (n_clips, n_frames, 40), float32
+        In units of 15 dB; 65 frames for 8,192 samples at 8 kHz. A clip of zeros is 0.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`samples`, or if the clips are shorter than a hop.
+
+    See Also
+    --------
+    digitlab.perturbation.perturb : The same features of the same words by other speakers.
+
+    Notes
+    -----
+    Mean normalisation is due to B. S. Atal, "Effectiveness of linear prediction characteristics of
+    the speech wave for automatic speaker identification and verification", Journal of the
+    Acoustical Society of America 55, 1304-1312, 1974.
+
+    Examples
+    --------
+    >>> tone = np.sin(np.arange(8192) / 3)[np.newaxis]
+    >>> features = normalised_log_mel(tone, 8000)
+    >>> features.shape, np.allclose(features, normalised_log_mel(tone / 10, 8000), atol=1e-4)
+    ((1, 65, 40), True)
+    """
+    powers = power_frames(waveforms, rate)
+    return normalise_levels(powers @ mel_filters(rate).T)
+
+
+def power_frames(waveforms: np.ndarray, rate: float) -> np.ndarray:
+    """Return the power spectra of frames of 32 ms, every 16 ms.
+
+    Parameters
+    ----------
+    waveforms : array of shape (n_clips, n_samples)
+    rate : float, in Hz
+
+    Returns
+    -------
+    array of shape (n_clips, n_frames, n_bins), float32
+        65 frames of 129 bins for 8,192 samples at 8 kHz; the first is centred on the first sample.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`samples`, or if the clips are shorter than a hop.
+
+    Examples
+    --------
+    >>> power_frames(np.zeros((2, 8192)), 8000).shape
+    (2, 65, 129)
+    """
+    n_fft, hop_length = n_samples_of(FRAME_S, rate), n_samples_of(HOP_S, rate)
+    parts = []
+    for batch in batches(waveforms, rate, hop_length):
+        spectra = librosa.stft(
+            batch, n_fft=n_fft, hop_length=hop_length, window=hann(n_fft), pad_mode="constant"
+        )
+        parts.append((np.abs(spectra) ** 2).swapaxes(1, 2).astype(np.float32))
+    return np.concatenate(parts)
+
+
+def mel_filters(rate: float, warp: float = 1.0) -> np.ndarray:
+    """Return the 40 mel filters for :func:`power_frames`, all frequencies multiplied by a factor.
+
+    Parameters
+    ----------
+    rate : float, in Hz
+    warp : float
+        Formants that are `warp` times as high pass the same filters.
+
+    Returns
+    -------
+    array of shape (40, n_bins), float32
+        Filters that would lie above half the rate are zeros.
+
+    Notes
+    -----
+    Warped filters make a spectrogram that of a shorter or longer vocal tract: N. Jaitly and
+    G. E. Hinton, "Vocal tract length perturbation (VTLP) improves speech recognition", ICML
+    Workshop on Deep Learning for Audio, Speech and Language, 2013.
+
+    Examples
+    --------
+    >>> centres = [mel_filters(8000, warp)[20].argmax() for warp in (1.0, 1.2)]
+    >>> [int(bin) for bin in centres]
+    [37, 45]
+    """
+    n_fft = n_samples_of(FRAME_S, rate)
+    with warnings.catch_warnings():  # librosa warns of filters that are empty
+        warnings.simplefilter("ignore")
+        return librosa.filters.mel(sr=rate / warp, n_fft=n_fft, n_mels=N_MELS, fmax=rate / 2)
+
+
+def normalise_levels(powers: np.ndarray) -> np.ndarray:
+    """Turn the powers of mel bands into levels without loudness and microphone.
+
+    Parameters
+    ----------
+    powers : array of shape (n_clips, n_frames, n_bands)
+        Not negative.
+
+    Returns
+    -------
+    array of the same shape, float32
+        As :func:`normalised_log_mel` returns them.
+
+    Examples
+    --------
+    >>> powers = np.random.default_rng(0).random((1, 65, 40))
+    >>> levels = normalise_levels(powers)
+    >>> bool(np.allclose(levels, normalise_levels(powers * np.arange(1, 41)), atol=1e-3))
+    True
+    """
+    frames = powers.sum(axis=2, keepdims=True)
+    loudest = np.maximum(frames.max(axis=1, keepdims=True), LEAST_POWER)
+    levels = 10 * np.log10(np.maximum(powers, loudest * 10 ** (-DYNAMIC_RANGE_DB / 10)))
+    is_loud = frames + LEAST_POWER >= loudest * 10 ** (-LOUD_DB / 10)
+    mean = (levels * is_loud).sum(axis=1, keepdims=True) / is_loud.sum(axis=1, keepdims=True)
+    return ((levels - mean) / SCALE_DB).astype(np.float32)
