@@ -16,7 +16,7 @@ IN_TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 export GOMP_SPINCOUNT ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-all test-newest test-lab pdf lab promises tensorboard clean FORCE
+.PHONY: help book test test-all test-newest test-lab pdf lab promises pretrained tensorboard clean FORCE
 
 help: ## List all targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,9 @@ tensorboard: .venv/installed ## Show the curves of trainings that wrote logs int
 
 promises: .venv/installed ## Run the chapters and store the outputs that git keeps
 	$(BIN)/python tests/keep_promises.py
+
+pretrained: .venv/installed ## Train the model that comes with digitlab, on all corpora at hand
+	$(BIN)/python benchmarks/pretrained.py
 
 clean: ## Delete what was built, but not .venv
 	rm -rf _build .venv-newest

@@ -503,7 +503,7 @@ SYSTEMS = (
         title="the same network, trained on all corpora, which knows other words as such",
         corpus="speech_commands",
         split="speaker",
-        **AS_B1,
+        **AS_B1 | {"epochs": 20},
         digits=True,
         also=("fsdd", "audiomnist"),
         test_size=0.5,
