@@ -106,6 +106,7 @@ def test_the_colour_switch_says_its_mode(browser, addresses):
     switch, said = page.locator(".theme-switch-button:visible"), {}
     for _ in range(3):
         said[page.locator("html").get_attribute("data-mode")] = switch.get_attribute("aria-label")
+        assert page.locator(".logo__image").is_visible(), "the logo, light and dark"
         switch.click()
     assert said == {
         "auto": "Colours: System Settings",
