@@ -4,11 +4,14 @@ Folded code and solutions are native `<details>`, whose summary names what it op
 without JavaScript, are found by a search in the page, and open for a link that leads inside.
 """
 
+import re
 from html import escape
 
 from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx_exercise.nodes import solution_node
+
+COLUMNS = re.compile(r"\S {2,}\S")  # more than one space: something stands below something
 
 
 def fold_name(translator, cell):
@@ -58,9 +61,17 @@ def depart_citation(translator, node):
         translator.body.append("</div>\n")
 
 
+def mark_columns(app, doctree, docname):
+    """Mark printed output in columns: on a phone it scrolls, while other lines wrap."""
+    for block in doctree.findall(nodes.literal_block):
+        if "output" in block["classes"] and COLUMNS.search(block.astext()):
+            block["classes"].append("in-columns")
+
+
 def setup(app):
     """Write these elements ourselves."""
     app.add_node(HideCodeCellNode, override=True, html=(visit_code, depart_details))
     app.add_node(solution_node, override=True, html=(visit_solution, depart_details))
     app.add_node(nodes.citation, override=True, html=(visit_citation, depart_citation))
+    app.connect("doctree-resolved", mark_columns)
     return {"parallel_read_safe": True}

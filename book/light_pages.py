@@ -33,6 +33,7 @@ USED_FOR = {
 LOADED = re.compile(r"[ \t]*(?:<script\b[^>]*>[^<]*</script>|<link\b[^>]*>)[ \t]*\n?")
 PICTURE = re.compile(r"<img\b[^>]*>")
 SECOND_LOGO = re.compile(r'<img\b[^>]* class="logo__image only-dark[^>]*>')
+ONLY_LIGHT = re.compile(r'(?<= class="logo__image) only-light')  # ours suits the dark as well
 LINKED = re.compile(r'(?<= href=")[^"]*_images/[^"]*\.png')
 SOURCE = re.compile(r'(?<= src=")[^"]*')
 DATA = re.compile(r"data:image/(\w+);base64,(.*)", re.S)
@@ -101,7 +102,7 @@ def lighten(page):
         lazy = ' loading="lazy" decoding="async"' if n_pictures > 1 else ""
         return f"<img {size(page.parent / place)}{lazy}{SOURCE.sub(place, tag)[4:]}"
 
-    text = PICTURE.sub(improve, SECOND_LOGO.sub("", unload(text)))
+    text = PICTURE.sub(improve, ONLY_LIGHT.sub("", SECOND_LOGO.sub("", unload(text))))
     for png in set(LINKED.findall(text)):  # a link to the picture alone
         text = text.replace(png, address(png, page))
     if text != before:

@@ -577,7 +577,7 @@ def player(samples: ArrayLike, rate: int, caption: str, *, max_rate: int | None 
 
 
 def _with_duration(caption: str, seconds: float) -> str:
-    duration = f"{seconds:.1f} s" if seconds >= 0.095 else f"{1000 * seconds:.2g} ms"
+    duration = f"{seconds:.1f}\u00a0s" if seconds >= 0.095 else f"{1000 * seconds:.2g}\u00a0ms"
     if caption.endswith("."):
         return f"{caption[:-1]}, {duration}."
     return f"{caption} {duration}" if caption.endswith(("?", "!")) else f"{caption}, {duration}"

@@ -443,7 +443,7 @@ def test_player_holds_sound_and_caption():
     page = Page(audio.player(SAMPLES, 8000, caption).data)
     assert [tag for tag, _ in page.tags] == ["figure", "audio", "figcaption"]
     assert page.tags[0][1] == {"class": "player"}
-    said = f"{caption}, 0.88 ms"
+    said = f"{caption}, 0.88\xa0ms"
     assert "controls" in page.tags[1][1] and page.tags[1][1]["aria-label"] == said
     assert page.text == said
     np.testing.assert_array_equal(page.sound[0], SAMPLES)
@@ -469,11 +469,11 @@ def test_player_keeps_pages_small(rate, options, played):
 @pytest.mark.parametrize(
     ("caption", "n_samples", "said"),
     [
-        ("Theo says seven.", 4800, "Theo says seven, 0.6 s."),
-        ("Whose seven is it?", 100_000, "Whose seven is it? 12.5 s"),
-        ("A click", 16, "A click, 2 ms"),
-        ("A swing", 759, "A swing, 95 ms"),
-        ("A swing", 760, "A swing, 0.1 s"),
+        ("Theo says seven.", 4800, "Theo says seven, 0.6\xa0s."),
+        ("Whose seven is it?", 100_000, "Whose seven is it? 12.5\xa0s"),
+        ("A click", 16, "A click, 2\xa0ms"),
+        ("A swing", 759, "A swing, 95\xa0ms"),
+        ("A swing", 760, "A swing, 0.1\xa0s"),
     ],
 )
 def test_player_says_how_long_it_plays(caption, n_samples, said):
@@ -483,7 +483,7 @@ def test_player_says_how_long_it_plays(caption, n_samples, said):
 def test_player_scales_down_and_says_so():
     samples = np.array([0.75, -1.5])
     page = Page(audio.player(samples, 8000, "Loud").data)
-    assert page.text == "Loud, 0.25 ms (beyond full scale, peak 1.5: scaled down for playing)"
+    assert page.text == "Loud, 0.25\xa0ms (beyond full scale, peak 1.5: scaled down for playing)"
     np.testing.assert_array_equal(page.sound[0], [0.5, -1])
     assert samples[1] == -1.5
 
@@ -492,7 +492,7 @@ def test_player_plays_what_resampling_overshoots():
     square = np.sign(tone(440, 44100) + 1e-9)
     assert np.abs(audio.resample(square, 44100, 16000)).max() > 1
     page = Page(audio.player(square, 44100, "Square").data)
-    assert page.text == f"Square, {len(square) / 44100:.1f} s"
+    assert page.text == f"Square, {len(square) / 44100:.1f}\xa0s"
     assert np.abs(page.sound[0]).max() > 0.999
 
 
@@ -507,7 +507,7 @@ def test_players_stand_side_by_side():
     page = Page(audio.players(*(audio.player(SAMPLES, 8000, name) for name in "AB")).data)
     assert page.tags[0] == ("div", {"class": "players"})
     assert [tag for tag, _ in page.tags[1:]] == ["figure", "audio", "figcaption"] * 2
-    assert page.text == "A, 0.88 msB, 0.88 ms"
+    assert page.text == "A, 0.88\xa0msB, 0.88\xa0ms"
 
 
 def test_player_without_ipython_names_the_extra(monkeypatch):

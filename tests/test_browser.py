@@ -18,6 +18,8 @@ MARK_AGAIN = """spans => {
     seen.add(span.className);
   }
 }"""
+CUT_OFF = ".cell_output .output:not(.in-columns) pre, mjx-container[display]:not([tabindex='0'])"
+WIDER = "boxes => boxes.filter(b => b.scrollWidth > b.clientWidth + 1).map(b => b.outerHTML)"
 THUMB = 44  # pixels, the least height of what a thumb should hit
 
 
@@ -59,7 +61,7 @@ def open_page(browser, address, width=1400, **context):
 
 
 def test_pages_keep_to_themselves(browser, addresses):
-    """Read wide; then the window is made as narrow as a phone."""
+    """Read wide; then in a window as narrow as a phone, where printed lines wrap."""
     troubles = []
     for address in addresses:
         page = open_page(browser, address)
@@ -71,6 +73,8 @@ def test_pages_keep_to_themselves(browser, addresses):
             wide = page.evaluate("document.body.scrollWidth")
             if wide > page.evaluate("document.body.clientWidth"):
                 troubles.append(f"{address}: {wide} pixels wide in a window of {width}")
+        cut = page.locator(CUT_OFF)
+        troubles += [f"{address}: cut off: {text}" for text in cut.evaluate_all(WIDER)]
         page.context.close()
     assert not troubles
 
@@ -102,6 +106,7 @@ def test_the_colour_switch_says_its_mode(browser, addresses):
     switch, said = page.locator(".theme-switch-button:visible"), {}
     for _ in range(3):
         said[page.locator("html").get_attribute("data-mode")] = switch.get_attribute("aria-label")
+        assert page.locator(".logo__image").is_visible(), "the logo, light and dark"
         switch.click()
     assert said == {
         "auto": "Colours: System Settings",
@@ -152,14 +157,16 @@ def test_few_players_stand_in_a_row(browser, addresses, width, most):
 
 def test_a_tap_shows_a_picture_at_its_own_size(browser, explorable):
     page = open_page(browser, explorable[0], 390)
-    for picture in (page.locator("figure > img").first, page.locator(".frame img:visible").first):
+    pictures = page.locator("figure > img").first, page.locator(".frame img:visible").first
+    ways = (lambda: shown.click()), (lambda: page.keyboard.press("Escape"))
+    for picture, close in zip(pictures, ways, strict=True):
         full = picture.evaluate("image => image.naturalWidth")
         assert picture.bounding_box()["width"] < full
         picture.click()
         shown = page.locator("dialog.full-size img")
         assert shown.bounding_box()["width"] == full
         assert shown.get_attribute("alt") == picture.get_attribute("alt")
-        shown.click()
+        close()
         shown.wait_for(state="hidden", timeout=5000)
 
 

@@ -115,6 +115,15 @@ def test_no_line_is_cut_off(page):
     assert not cut and not wide
 
 
+def test_every_tab_is_printed(browser, html):
+    page = browser.new_page()
+    page.goto((html / "book/12_augmentation.html").as_uri())
+    page.emulate_media(media="print")
+    tabs = page.locator(".sd-tab-content").all()
+    assert len(tabs) > 1 and all(tab.is_visible() for tab in tabs)
+    page.close()
+
+
 def test_nothing_of_it_stays_on_the_screen(page):
     state = "document.body.outerHTML + document.documentElement.dataset.theme"
     page.evaluate("document.documentElement.dataset.theme = 'dark'")

@@ -12,6 +12,18 @@
   name();
 })();
 
+// A formula wider than the page scrolls in its box: the tab key reaches it, the arrow keys move it.
+(() => {
+  const fit = new ResizeObserver((entries) =>
+    entries.forEach(({ target }) => {
+      target.tabIndex = target.scrollWidth > target.clientWidth ? 0 : -1;
+    })
+  );
+  const formulas = 'mjx-container[display="true"]';
+  const watch = () => document.querySelectorAll(formulas).forEach((box) => fit.observe(box));
+  addEventListener("load", () => window.MathJax?.startup?.promise.then(watch));
+})();
+
 // A tap on a picture that is shown smaller than it is opens it at its own size.
 (() => {
   const dialog = document.createElement("dialog");
