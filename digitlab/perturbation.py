@@ -2,8 +2,8 @@
 
 :func:`perturb` changes power spectrograms at random: the vocal tract, the tempo, the room, the
 microphone and the noise. It is to the spectrograms of :func:`digitlab.features.normalised_log_mel`
-what :func:`digitlab.augment.vary` is to samples, and takes a twentieth of the time. Taught in
-chapter 15.
+what :func:`digitlab.augment.vary` is to samples. B1 and B2 of :mod:`digitlab.recipes` learn from
+them.
 """
 
 from functools import lru_cache

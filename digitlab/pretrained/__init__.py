@@ -1,7 +1,7 @@
 """The model that comes with digitlab, so that a recording can be recognised at once.
 
 Its card is ``README.md`` in this folder: what it was trained on, how well it does for whom, and
-what it is not for. Chapter 15 tells how it came about.
+what it is not for.
 """
 
 import hashlib
