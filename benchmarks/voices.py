@@ -203,10 +203,8 @@ def ask_referee(tune: bool) -> None:
         clips = (voices.say(digit, index, rate=rate) for digit, index in said)
         right = hear(decoder, clips, rate) == digits
         low, high = evaluation.speaker_interval(right, indices)
-        print(
-            f"\nReferee, voices at {rate:,} Hz: {right.mean():.3f} of {len(right)} clips, ", end=""
-        )
-        print(f"{people} speakers; 95 % over speakers {low:.3f} to {high:.3f}")
+        print(f"\nReferee, voices at {rate:,} Hz: {right.mean():.3f} of {len(right)} clips")
+        print(f"  95 %: over {people} speakers {low:.3f} to {high:.3f}")
         shares("digit", right, digits)
         shares("kind", right, np.array([each.kind for each in speakers]))
         shares("accent", right, np.array([each.accent for each in speakers]))

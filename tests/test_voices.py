@@ -425,18 +425,15 @@ def test_the_built_in_corpus_has_many_speakers_and_both_sides_of_the_official_sp
     }
 
 
-def test_an_s_is_as_loud_as_people_say_it():
-    """People's lies 5 to 20 dB below the vowel that follows, where the microphone hears it."""
+def test_an_s_can_be_heard_beside_its_vowel():
+    """Some 8 dB below the vowel, by the median speaker; a recogniser of people missed it at 17."""
     levels = []
     for index in range(18):
-        person = replace(speaker(index), noise=-80, room=0, low_cut=40, high_cut=12_000, presence=0)
-        rng = np.random.default_rng(index)
-        sound = render(["s", "s", "iy", "iy"], person, rng, variation=0)
-        frames = sound[: len(sound) // 480 * 480].reshape(-1, 480)
-        power = (frames**2).mean(axis=1)
-        half = len(power) // 2
-        levels.append(10 * np.log10(np.median(power[5 : half - 5]) / power[half:].max()))
-    assert -25 < np.median(levels) < -3
+        sound = render(["s", "s", "iy", "iy"], speaker(index), np.random.default_rng(index))
+        power = (sound[: len(sound) // 480 * 480].reshape(-1, 480) ** 2).mean(axis=1)
+        middle = len(power) // 2
+        levels.append(10 * np.log10(np.median(power[5 : middle - 5]) / power[middle:].max()))
+    assert -13 < np.median(levels) < -4
 
 
 # --------------------------------------------------------------------------------------- on disk

@@ -38,10 +38,10 @@ def _voiceless(f1: float, f2: float, f3: float, seconds: float, **others: float)
 # until the mean spectra of synthetic digits matched those of the training takes of FSDD and a
 # recogniser of people understood them (`benchmarks/voices.py`). Before a "k" the second and third
 # formants come close together. The "f" and the "th" have next to no cavity in front of their
-# constriction, so their noise is flat. A plosive
-# is a closure ("tcl") and a burst ("t"). The diphthongs are "e j" (eight), "a ih" (nine), "a uh"
-# (down) and "o uh" (go). "ux" and "i" are short forms of "uw" and "iy"; "rr" is a uvular r and
-# "rt" a tapped one; the other names are those of ARPABET and TIMIT.
+# constriction, so their noise is flat. A plosive is a closure ("tcl") and a burst ("t"). The
+# diphthongs are "e j" (eight), "a ih" (nine), "a uh" (down) and "o uh" (go). "ux" and "i" are short
+# forms of "uw" and "iy"; "rr" is a uvular r and "rt" a tapped one; the other names are those of
+# ARPABET and TIMIT.
 PHONEMES = {
     "iy": Phoneme(310, 2120, 2900, 0.130),
     "i": Phoneme(300, 2070, 2800, 0.090),
