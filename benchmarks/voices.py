@@ -15,7 +15,11 @@ The voices were tuned on FSDD's training takes (5 to 49) and on what the referee
 synthetic clips, and on nothing else; `--tune` asks about those alone. `--referee` stops after the
 referee.
 
-MEASURED
+Measured on two cores, on CPU: the referee understands 0.763 of 600 voices at 8 kHz (0.635 before
+version 2 of the voices), 0.817 at 16 kHz and 0.740 of FSDD's official test. Weak at 8 kHz: six
+(0.27, as weak as FSDD's with 0.30: without what lies above 4 kHz it is taken for eight), four
+(0.63), three (0.68), and children (0.60; men 0.84). The network that learned from the corpus as it
+comes understands 0.84 of FSDD's official test (two seeds: 0.850, 0.837); six is again the weakest.
 """
 
 import argparse
