@@ -95,7 +95,7 @@ class Corpus:
         >>> from digitlab import corpora
         >>> corpus = corpora.load("voices")
         >>> len(corpus.select(corpus.table["label"] == 7)), len(corpus.select([5, 3]))
-        (240, 2)
+        (480, 2)
         """
         rows = np.asarray(rows)
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(int)
