@@ -113,6 +113,13 @@ def test_smoke_scale_takes_every_tenth_take(tmp_path):
     assert len(corpus.at_scale("laptop")) == len(corpus.at_scale("full")) == len(corpus)
 
 
+def test_smoke_scale_has_training_and_test_takes_of_a_corpus_with_few_takes(tmp_path):
+    corpus = corpora.load(write_tones(tmp_path / "tones", n_takes=8)).at_scale("smoke")
+    assert set(corpus.table["take"]) == {0, 5}
+    [(train, test)] = splits.split(corpus, "official")
+    assert len(train) == len(test) == len(corpus) // 2
+
+
 def test_a_wrong_scale_is_refused(monkeypatch):
     monkeypatch.setenv("DIGITLAB_SCALE", "huge")
     with pytest.raises(ValueError, match="smoke, laptop, full"):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from digitlab import audio, augment, corpora, experiment, recipes, splits
+from digitlab import audio, augment, corpora, experiment, recipes, splits, voices
 from digitlab.environment import FRAMEWORKS, reports_here
 from digitlab.preparation import prepare
 from digitlab.recipes import RECIPES
@@ -65,9 +65,12 @@ def test_k2_learns_the_synthetic_voices(corpus):
     assert report.train_accuracy > 0.9
 
 
-def test_k3_tells_the_voices_apart_better_than_k2(corpus):
+def test_k3_understands_unseen_speakers_better_than_k2(tmp_path):
+    """Twelve synthetic speakers: 0.88 and 0.72 measured."""
+    voices.write_corpus(tmp_path / "twelve", n_speakers=12, n_takes=2)
+    twelve = corpora.load(tmp_path / "twelve")
     k2, k3 = (
-        experiment.run(name, corpus=corpus, scale="laptop", split="speaker")
+        experiment.run(name, corpus=twelve, scale="laptop", split="speaker")
         for name in ("K2", "K3")
     )
     assert k3.test_accuracy > k2.test_accuracy + 0.05

@@ -123,7 +123,7 @@ def test_an_offset_that_drifts_is_removed_and_said(seven, drift):
 
 @pytest.mark.parametrize("seconds", [0.9, 1.0, 1.02, 1.1])
 def test_noise_around_a_word_is_cut_off_however_long_the_recording_is(seven, seconds):
-    recording = in_silence(seven[:4800], 0.02, seconds - 0.02, noise_db=30)[: int(seconds * 8000)]
+    recording = in_silence(seven[:4000], 0.02, seconds - 0.02, noise_db=30)[: int(seconds * 8000)]
     clip = prepare(recording, 8000, SYSTEM)
     assert np.count_nonzero(clip.samples) < 6500
     kept = prepare(recording, 8000, replace(SYSTEM, background=True))

@@ -96,7 +96,7 @@ class Corpus:
         >>> from digitlab import corpora
         >>> corpus = corpora.load("voices")
         >>> len(corpus.select(corpus.table["label"] == 7)), len(corpus.select([5, 3]))
-        (240, 2)
+        (480, 2)
         """
         rows = np.asarray(rows)
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(int)
@@ -133,15 +133,16 @@ class Corpus:
         Parameters
         ----------
         scale : str
-            ``"smoke"``: takes 0, 10, 20 and so on of each speaker, or the first there is, and no
-            more than some 300 clips, spread over all classes and many speakers; ``"laptop"`` and
-            ``"full"``: all of it.
+            ``"smoke"``: takes 0, 10, 20 and so on of each speaker (0 and 5 where there are no more
+            than ten), or the first there is, and no more than some 300 clips, spread over all
+            classes and many speakers; ``"laptop"`` and ``"full"``: all of it.
         """
         if scale != "smoke":
             return self
         takes = self.table["take"]
         first = takes == self.table.groupby(["label", "speaker"])["take"].transform("min")
-        rows = np.flatnonzero((takes % 10 == 0) | first)
+        step = 10 if takes.max() >= 10 else 5
+        rows = np.flatnonzero((takes % step == 0) | first)
         most = max(SMOKE_CLIPS // len(self.classes), 1)
         return self.select(_thinned(rows, self.table["label"].to_numpy()[rows], most))
 

@@ -68,7 +68,7 @@ def load(
     --------
     >>> corpus = load("voices")
     >>> len(corpus), corpus.rate, corpus.table.columns.tolist()
-    (2400, 8000, ['path', 'label', 'speaker', 'take'])
+    (4800, 8000, ['path', 'label', 'speaker', 'take'])
     """
     if name not in SOURCES:
         return _load_own(Path(os.path.expanduser(name)), at_least, strict)

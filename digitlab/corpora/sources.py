@@ -174,7 +174,7 @@ SOURCES = {
         size_mb=2429,
         sha256="af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58",
     ),
-    "voices": _voices("fsdd", size_mb=20),
+    "voices": _voices("fsdd", size_mb=40),
     "voices-audiomnist": _voices("audiomnist", size_mb=160),
     "voices-speech_commands": _voices("speech_commands", size_mb=90),
 }

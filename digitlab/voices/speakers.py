@@ -28,13 +28,13 @@ RANGES = {  # of the properties of speakers, in the order in which `_spread` dra
     "tilt": (500, 3000, LOG),
     "jitter": (0.004, 0.012, LINEAR),
     "shimmer": (0.02, 0.08, LINEAR),
-    "sharpness": (-18, 4, LINEAR),
+    "sharpness": (-8, 5, LINEAR),
     "level": (0.12, 0.8, LOG),
     "low_cut": (40, 300, LOG),
     "high_cut": (2600, 12000, LOG),
     "presence": (-4, 7, LINEAR),
-    "room": (0, 0.6, LINEAR),
-    "noise": (-60, -28, LINEAR),
+    "room": (0, 0.35, LINEAR),
+    "noise": (-60, -36, LINEAR),
     "rumble": (0, 0.98, LINEAR),
 }
 
