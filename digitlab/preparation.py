@@ -23,6 +23,8 @@ ABOVE_NOISE_DB = 6  # what is no louder than this above the noise does not, eith
 STANDS_OUT_DB = 10  # from the noise to the loudest frame
 LONGEST_GAP_S = 0.2  # within a word: the silence before its last consonant
 ALIKE = 0.7  # correlation of channels: mixed down, others would cancel or disturb one another
+SHORTEST_WORD_S = 0.15
+ANOTHER_WORD = 0.3  # of the loudest one's levels: what is more is another word, not a click
 MARGIN_S = 0.05  # kept on both sides of the word
 SURROUNDINGS_S = 0.35  # what may lie around a word, in all, before it is cut off
 LOW_HZ = 10  # what lies below is no sound, but a DC offset that drifts
@@ -102,6 +104,8 @@ class Prepared:
         How much of the word itself did not fit, in seconds.
     stands_out : bool
         Whether a word stands out from the noise, where it had to be found.
+    n_left_out : int
+        How many other words the recording holds, where one had to be found.
     padded_s : float
         How much silence was added, in seconds.
     preparation : Preparation
@@ -117,6 +121,7 @@ class Prepared:
     removed_s: float
     lost_s: float
     stands_out: bool
+    n_left_out: int
     padded_s: float
     preparation: Preparation
 
@@ -146,6 +151,8 @@ class Prepared:
             done.append("nothing but zeros: its answer means nothing")
         elif not self.stands_out:
             done.append("no word stands out from the noise: the loudest stretch was taken")
+        if self.n_left_out:
+            done.append(f"{self.n_left_out + 1} words found: the loudest was taken")
         if self.removed_s:
             done.append(f"{self.removed_s:.2f} s before and after the word cut off")
         if self.lost_s:
@@ -223,7 +230,7 @@ def cut_to_fit(samples: np.ndarray, rate: int, preparation: Preparation) -> Prep
     samples, n_mixed = mix_down(samples)
     samples, offset = _without_offset(samples, rate)
     samples = audio.resample(samples, rate, preparation.rate)
-    kept, lost, stands_out = _find(samples, preparation)
+    kept, lost, n_words = _find(samples, preparation)
     n_kept = len(samples[kept])
     return Prepared(
         samples=samples[kept],
@@ -234,7 +241,8 @@ def cut_to_fit(samples: np.ndarray, rate: int, preparation: Preparation) -> Prep
         rate=preparation.rate,
         removed_s=(len(samples) - n_kept - lost) / preparation.rate,
         lost_s=lost / preparation.rate,
-        stands_out=stands_out,
+        stands_out=n_words > 0,
+        n_left_out=max(n_words - 1, 0),
         padded_s=0.0,
         preparation=preparation,
     )
@@ -304,18 +312,8 @@ def find_word(samples: np.ndarray, rate: int) -> tuple[int, int] | None:
     >>> 7400 < start < 8000 and 12000 < stop < 12600
     True
     """
-    levels = _levels(samples, rate)
-    noise, peak = np.percentile(levels, 10), levels.max()
-    if peak - noise < STANDS_OUT_DB:
-        return None
-    threshold = max(noise + max(ABOVE_NOISE_DB, (peak - noise) / 4), peak - BELOW_PEAK_DB)
-    loud = np.flatnonzero(levels > threshold)
-    gaps = np.flatnonzero(np.diff(loud) > LONGEST_GAP_S / HOP_S)
-    stretches = np.split(loud, gaps + 1)
-    word = max(stretches, key=lambda frames: (levels[frames] - threshold).sum())
-    hop, margin = HOP_S * rate, round(MARGIN_S * rate)
-    start, stop = int(word[0] * hop) - margin, int((word[-1] + 1) * hop) + margin
-    return max(start, 0), min(stop, len(samples))
+    stretches = _find_words(samples, rate)
+    return stretches[0] if stretches else None
 
 
 def summarise(prepared: Iterable[Prepared], name: str = "recordings") -> tuple[str, ...]:
@@ -382,14 +380,36 @@ def _without_offset(samples: np.ndarray, rate: int) -> tuple[np.ndarray, float]:
     return samples, float(offset)
 
 
-def _find(samples: np.ndarray, preparation: Preparation) -> tuple[slice, int, bool]:
-    """Return what of a recording is kept, what of its word does not fit, and if one stands out."""
+def _find_words(samples: np.ndarray, rate: int) -> list[tuple[int, int]]:
+    """Return where words stand out from the noise, in samples, the loudest first."""
+    levels = _levels(samples, rate)
+    noise, peak = np.percentile(levels, 10), levels.max()
+    if peak - noise < STANDS_OUT_DB:
+        return []
+    threshold = max(noise + max(ABOVE_NOISE_DB, (peak - noise) / 4), peak - BELOW_PEAK_DB)
+    loud = np.flatnonzero(levels > threshold)
+    gaps = np.flatnonzero(np.diff(loud) > LONGEST_GAP_S / HOP_S)
+    stretches = np.split(loud, gaps + 1)
+    sums = np.array([(levels[frames] - threshold).sum() for frames in stretches])
+    first, *others = np.argsort(-sums, kind="stable")
+    words = [first]
+    for other in others:
+        is_long = len(stretches[other]) * HOP_S >= SHORTEST_WORD_S
+        words += [other] if is_long and sums[other] > ANOTHER_WORD * sums[first] else []
+    hop, margin = HOP_S * rate, round(MARGIN_S * rate)
+    ends = [(stretches[word][0] * hop, (stretches[word][-1] + 1) * hop) for word in words]
+    return [(max(int(a) - margin, 0), min(int(b) + margin, len(samples))) for a, b in ends]
+
+
+def _find(samples: np.ndarray, preparation: Preparation) -> tuple[slice, int, int]:
+    """Return what of a recording is kept, what of its word does not fit, and how many there are."""
     n_samples = preparation.n_samples
     fits = len(samples) <= n_samples
-    word = None if fits and preparation.background else find_word(samples, preparation.rate)
-    start, stop = word or (0, len(samples))
+    keeps_all = fits and preparation.background
+    words = [] if keeps_all else _find_words(samples, preparation.rate)
+    start, stop = words[0] if words else (0, len(samples))
     if fits and len(samples) - (stop - start) <= SURROUNDINGS_S * preparation.rate:
-        return slice(None), 0, True
+        return slice(None), 0, 1
     too_long = stop - start - n_samples
     if too_long > 0:
         start += _loudest(samples[start:stop], n_samples)
@@ -397,7 +417,7 @@ def _find(samples: np.ndarray, preparation: Preparation) -> tuple[slice, int, bo
     elif preparation.background:
         start = min(max((start + stop - n_samples) // 2, 0), len(samples) - n_samples)
         stop = start + n_samples
-    return slice(start, stop), max(too_long, 0) if word else 0, word is not None
+    return slice(start, stop), max(too_long, 0) if words else 0, len(words)
 
 
 def _levels(samples: np.ndarray, rate: int) -> np.ndarray:

@@ -64,6 +64,8 @@ class Recogniser:
         What it can answer.
     model : object
         The framework's own.
+    refuse_above : float
+        Probability of ``"other"`` above which no digit is answered, where that is a class.
     mean, spread : array or None
         Of each feature over the training clips, where features are standardised.
     """
@@ -83,6 +85,7 @@ class Recogniser:
     model_settings: dict
     classes: tuple[str, ...]
     model: Any = field(repr=False)
+    refuse_above: float = 0.5
     mean: np.ndarray | None = field(default=None, repr=False)
     spread: np.ndarray | None = field(default=None, repr=False)
 
@@ -131,7 +134,17 @@ class Recogniser:
         """
         prepared = prepare(samples, rate, self.preparation)
         [probabilities] = self.probabilities(prepared.samples[np.newaxis])
-        return Answer(self.classes[probabilities.argmax()], probabilities, prepared.describe())
+        return Answer(self._label(probabilities), probabilities, prepared.describe())
+
+    def _label(self, probabilities: np.ndarray) -> str:
+        """Return the likeliest class, and ``"other"`` only above its threshold."""
+        if OTHER not in self.classes:
+            return self.classes[probabilities.argmax()]
+        other = self.classes.index(OTHER)
+        if probabilities[other] > self.refuse_above:
+            return OTHER
+        is_digit = np.arange(len(self.classes)) != other
+        return self.classes[np.where(is_digit, probabilities, -1).argmax()]
 
     def save(self, file: Path) -> None:
         """Write it to a file that holds numbers and words alone.
@@ -168,6 +181,7 @@ TYPES: dict[str, Any] = dict.fromkeys(DESCRIBED, str) | {
     "seed": int,
     "n_train": int,
     "test_accuracy": float | int,
+    "refuse_above": float | int,
     "preparation": dict,
     "model_settings": dict,
     "classes": list,
@@ -287,6 +301,7 @@ def _check_description(about: Any) -> None:
         )
     if version != FORMAT:
         raise ValueError("another version of digitlab wrote it, which this one cannot read")
+    about.setdefault("refuse_above", 0.5)  # unknown when the first files were written
     _check_types("description", about, TYPES)
     if about["framework"] not in FRAMEWORKS:
         raise ValueError(f"it is for {about['framework']!r}, not for {' or '.join(FRAMEWORKS)}")

@@ -170,3 +170,16 @@ def test_many_recordings_are_summed_up_in_a_line_a_kind(seven):
         "the word: each was cut to its word.",
     )
     assert preparation.summarise([]) == ()
+
+
+def test_a_second_word_is_left_out_and_said():
+    seven, three = (audio.peak_normalize(voices.say(digit)) for digit in (7, 3))
+    gap = np.zeros(4000, np.float32)
+    both = prepare(np.r_[gap, seven, gap, 0.5 * three, gap], 8000, SYSTEM)
+    alone = prepare(np.r_[gap, seven, gap], 8000, SYSTEM)
+    assert any("2 words found" in phrase for phrase in both.describe())
+    assert both.n_left_out == 1 and alone.n_left_out == 0
+    inside = np.correlate(both.samples, seven, "valid") / np.dot(seven, seven)
+    assert inside.max() > 0.9  # the louder of the two
+    click = np.r_[gap, seven, gap, np.ones(80), gap]
+    assert prepare(click, 8000, SYSTEM).n_left_out == 0

@@ -1,6 +1,7 @@
 """A trained system is kept in a file and recognises any recording; files are not trusted."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,13 +45,21 @@ def test_a_file_gives_back_what_was_trained(kept, corpus):
     assert loaded.test_accuracy == trained.test_accuracy > 0.3
 
 
+@pytest.mark.parametrize("limit, label", [(0.5, "other"), (0.7, "2")])
+def test_a_recording_is_refused_above_a_limit_only(kept, limit, label):
+    classes = ("other", *"123456789")
+    recogniser = replace(kept[0], classes=classes, refuse_above=limit)
+    assert recogniser._label(np.array([0.6, 0.1, 0.3, *np.zeros(7)])) == label
+    assert recogniser._label(np.array([0.1, 0.6, 0.3, *np.zeros(7)])) == "1"
+
+
 @pytest.mark.parametrize(
     "recipe", ["K3", "L2", "L5", "L7", "D1", "D2", "D3", "C1", "C4", "C5", "B1"]
 )
 def test_every_kind_of_recipe_can_be_kept(recipe, corpus, tmp_path):
     file = tmp_path / "model.npz"
     settings = {"framework": "torch", "split": "official", "scale": "laptop"}
-    if recipe.startswith("C"):
+    if recipe.startswith(("B", "C")):
         settings |= {"epochs": 1, "shares": {}, "batch_size": 16}
     report = experiment.run(recipe, corpus=corpus, **settings)
     report.recogniser.save(file)
