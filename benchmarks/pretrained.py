@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from unseen import accuracy_on_second_half
+from unseen import accuracy_on_second_half, refusal_limit
 
 from digitlab import experiment, pretrained
 from digitlab.recognisers import Recogniser
@@ -36,7 +36,9 @@ def main() -> None:
     parser.add_argument("--file", type=Path, default=pretrained.FILE)
     settings = parser.parse_args()
     accuracy = settings.accuracy or accuracy_on_second_half("B2", SEED)
-    recogniser = replace(train_on_all(), test_accuracy=accuracy)
+    recogniser = train_on_all()
+    limit = round(refusal_limit(recogniser), 3)
+    recogniser = replace(recogniser, test_accuracy=accuracy, refuse_above=limit)
     settings.file.unlink(missing_ok=True)
     recogniser.save(settings.file)
     text = f"{pretrained.digest(settings.file)}  {settings.file.name}\n"
