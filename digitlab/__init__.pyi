@@ -26,10 +26,16 @@ from . import (
     models as models,
 )
 from . import (
+    perturbation as perturbation,
+)
+from . import (
     plotting as plotting,
 )
 from . import (
     preparation as preparation,
+)
+from . import (
+    pretrained as pretrained,
 )
 from . import (
     recipes as recipes,

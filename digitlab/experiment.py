@@ -195,7 +195,7 @@ def run(recipe: str | Recipe, **settings) -> evaluation.Report:
     --------
     >>> report = run("K2", corpus="voices", scale="smoke", epochs=2)
     >>> report.n_parameters, report.n_test, report.history.epochs
-    (3370, 120, 2)
+    (3370, 150, 2)
     """
     return execute(plan(recipe, **settings))
 
@@ -265,7 +265,7 @@ def plan(
     --------
     >>> decided = plan("K2", corpus="voices", scale="smoke", seeds=3)
     >>> [(len(fold.train), len(fold.test), fold.seed) for fold in decided.folds]
-    [(120, 120, 42), (120, 120, 43), (120, 120, 44)]
+    [(150, 150, 42), (150, 150, 43), (150, 150, 44)]
     """
     scale = _known("scale", scale or environment.scale_from_environment(), environment.SCALES)
     recipe, every, framework = _settle(recipes.find(recipe), changes, scale, framework)

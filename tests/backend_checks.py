@@ -155,6 +155,7 @@ def check_recogniser(given, folder):
         "seed": 3,
         "n_train": 1,
         "test_accuracy": 1.0,
+        "refuse_above": 0.5,
         "preparation": Preparation(rate=8000, n_samples=1600),
         "features": "samples",
         "builder": "raw_cnn",

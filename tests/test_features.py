@@ -19,6 +19,7 @@ ALL = [
     "magnitude_spectrogram",
     "mean_spectrum",
     "mfcc_means",
+    "normalised_log_mel",
     "sample_frames",
     "samples",
     "scattering",
@@ -236,7 +237,7 @@ def test_log_mel_is_librosas_of_each_clip_alone(seconds):
 
 
 def test_these_are_all_the_features():
-    others = {"compute", "timed", "is_cached", "filter_bank", "scattering_paths"}
+    others = {"compute", "timed", "is_cached", "filter_bank", "scattering_paths", "power_frames"}
     assert set(features.__all__) - others == set(ALL)
 
 

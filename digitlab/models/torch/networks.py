@@ -488,17 +488,18 @@ class _MeanAndMaximum(torch.nn.Module):
 class _ResidualBlock(torch.nn.Module):
     def __init__(self, n_inputs, n_filters, stride):
         super().__init__()
-        self.convolutions = torch.nn.Sequential(
-            *_convolution_2d(n_inputs, n_filters, 3, stride=stride),
-            torch.nn.ReLU(),
-            *_convolution_2d(n_filters, n_filters, 3),
-        )
-        is_same = n_inputs == n_filters and stride == 1
-        shortcut = [] if is_same else _convolution_2d(n_inputs, n_filters, 1, stride=stride)
-        self.shortcut = torch.nn.Sequential(*shortcut)
+        first = _convolution_2d(n_inputs, n_filters, 3, stride=stride)
+        self.first = torch.nn.Sequential(*first, torch.nn.ReLU())
+        # the order in which Keras lists the weights of its twin
+        self.second, norm = _convolution_2d(n_filters, n_filters, 3)
+        shortcut: list[torch.nn.Module] = [torch.nn.Identity(), torch.nn.Identity()]
+        if n_inputs != n_filters or stride > 1:
+            shortcut = _convolution_2d(n_inputs, n_filters, 1, stride=stride)
+        self.shortcut, self.norm, self.shortcut_norm = shortcut[0], norm, shortcut[1]
 
     def forward(self, maps):
-        return torch.relu(self.convolutions(maps) + self.shortcut(maps))
+        inner = self.norm(self.second(self.first(maps)))
+        return torch.relu(inner + self.shortcut_norm(self.shortcut(maps)))
 
 
 class _LevelBands(torch.nn.Module):
