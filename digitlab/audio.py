@@ -520,7 +520,7 @@ def fit(
 
 
 def player(samples: ArrayLike, rate: int, caption: str, *, max_rate: int | None = 16000) -> "HTML":
-    """Show a sound that the reader can play, in JupyterLab and in the rendered book.
+    r"""Show a sound that the reader can play, in JupyterLab and in the rendered book.
 
     Parameters
     ----------
@@ -550,7 +550,7 @@ def player(samples: ArrayLike, rate: int, caption: str, *, max_rate: int | None 
     Examples
     --------
     >>> player([0.0, 0.5, 0.0, -0.5], 8000, "A click & a hum.").data[-62:]
-    '<figcaption>A click &amp; a hum, 0.5\\xa0ms.</figcaption></figure>'
+    '<figcaption>A click &amp; a hum, 0.5\xa0ms.</figcaption></figure>'
     """
     try:
         _check_rate(rate)

@@ -45,7 +45,23 @@ def load() -> Recogniser:
 
 
 def digest(file: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal digits."""
+    """Return the SHA-256 of a file.
+
+    Parameters
+    ----------
+    file : pathlib.Path
+        The model's, or another.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Raises
+    ------
+    RecogniserError
+        If the file cannot be read.
+    """
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:
