@@ -154,7 +154,7 @@ def test_printed_lines_fit_the_page(pages):
 
 def test_players_say_how_long_they_play(pages):
     for page, caption in everywhere(pages, ".player figcaption"):
-        assert re.search(r"[\d.]+ m?s\b", caption.text), f"{page}: {caption.text}"
+        assert re.search(r"[\d.]+\sm?s\b", caption.text), f"{page}: {caption.text}"
 
 
 def test_folds_say_what_they_open(pages):
