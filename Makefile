@@ -40,7 +40,7 @@ test-all: .venv/installed
 	$(MAKE) book
 	DIGITLAB_SCALE=$(SCALE) $(BIN)/python -m pytest --numprocesses 2 $(PAGE_TESTS)
 
-test-lab: .venv/installed ## Run every chapter in JupyterLab, in a browser, as `make test` runs three
+test-lab: .venv/installed ## Run every chapter in JupyterLab, in a browser, as `make test` runs two
 	DIGITLAB_SCALE=smoke DIGITLAB_LAB=all $(BIN)/python -m pytest --numprocesses 2 tests/test_lab.py
 
 test-newest: ## Run the unit tests with the newest release of everything, in .venv-newest

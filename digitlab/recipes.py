@@ -506,7 +506,6 @@ SYSTEMS = (
         **AS_B1 | {"epochs": 20},
         digits=True,
         also=("fsdd", "audiomnist"),
-        test_size=0.5,
     ),
 )
 RECIPES = {recipe.name: recipe for recipe in SYSTEMS}

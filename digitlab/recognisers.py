@@ -108,9 +108,13 @@ class Recogniser:
             x = ((x - self.mean) / self.spread).astype(np.float32)
         probabilities = import_module(f"digitlab.training.{self.framework}").predict(self.model, x)
         if OTHER in self.classes:
-            is_other = np.arange(len(self.classes)) == self.classes.index(OTHER)
-            probabilities[~np.any(waveforms, axis=1)] = is_other
+            probabilities[~np.any(waveforms, axis=1)] = self._is_other
         return probabilities
+
+    @property
+    def _is_other(self) -> np.ndarray:
+        """Tell which classes, one at most, say that no digit was spoken."""
+        return np.array([name == OTHER for name in self.classes])
 
     def predict(self, samples: np.ndarray, rate: int) -> Answer:
         """Say which class a recording of any rate, length and number of channels belongs to.
@@ -138,13 +142,9 @@ class Recogniser:
 
     def _label(self, probabilities: np.ndarray) -> str:
         """Return the likeliest class, and ``"other"`` only above its threshold."""
-        if OTHER not in self.classes:
-            return self.classes[probabilities.argmax()]
-        other = self.classes.index(OTHER)
-        if probabilities[other] > self.refuse_above:
+        if (probabilities[self._is_other] > self.refuse_above).any():
             return OTHER
-        is_digit = np.arange(len(self.classes)) != other
-        return self.classes[np.where(is_digit, probabilities, -1).argmax()]
+        return self.classes[np.where(self._is_other, -1, probabilities).argmax()]
 
     def save(self, file: Path) -> None:
         """Write it to a file that holds numbers and words alone.

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from digitlab import audio, riff
+from digitlab.corpora.sources import DIGITS
 from digitlab.environment import printable, say_once, sha256
 from digitlab.layouts import NOISE, OTHER, CorpusError, listed
 from digitlab.preparation import Preparation, Prepared, cut_to_fit, mix_down, summarise
@@ -118,14 +119,11 @@ class Corpus:
         ('7', '8', '9')
         """
         digits = {word: digit for digit, word in enumerate(DIGIT_WORDS)}
-        digits |= {str(digit): digit for digit in range(10)}
-        labels = np.array([digits.get(name, 10) for name in self.classes])[self.table["label"]]
-        has_others = bool((labels == 10).any())
-        return replace(
-            self,
-            table=self.table.assign(label=labels),
-            classes=tuple("0123456789") + (OTHER,) * has_others,
-        )
+        digits |= {name: digit for digit, name in enumerate(DIGITS)}
+        other = len(DIGITS)
+        labels = np.array([digits.get(name, other) for name in self.classes])[self.table["label"]]
+        classes = (*DIGITS, OTHER) if (labels == other).any() else DIGITS
+        return replace(self, table=self.table.assign(label=labels), classes=classes)
 
     def at_scale(self, scale: str) -> "Corpus":
         """Return the share of the corpus that a scale works on, in the same order.

@@ -4,10 +4,10 @@ Its card is ``README.md`` in this folder: what it was trained on, how well it do
 what it is not for.
 """
 
-import hashlib
 from pathlib import Path
 
 from digitlab import recognisers
+from digitlab.environment import sha256
 from digitlab.recognisers import Recogniser, RecogniserError
 
 FILE = Path(__file__).with_name("b2.npz")
@@ -35,36 +35,15 @@ def load() -> Recogniser:
     >>> load().predict(voices.say("seven", rate=16000), 16000).label
     '7'
     """
-    wanted, found = DIGEST.read_text("ascii").split()[0], digest(FILE)
+    try:
+        wanted, found = DIGEST.read_text("ascii").split()[0], sha256(FILE)
+    except OSError as error:
+        raise RecogniserError(
+            f"{error.filename} cannot be read ({error.strerror}): install digitlab again"
+        ) from error
     if found != wanted:
         raise RecogniserError(
             f"{FILE} is not the model that digitlab was published with (SHA-256 {found:.8}..., "
             f"not {wanted:.8}...): install digitlab again"
         )
     return recognisers.load(FILE)
-
-
-def digest(file: Path) -> str:
-    """Return the SHA-256 of a file.
-
-    Parameters
-    ----------
-    file : pathlib.Path
-        The model's, or another.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-
-    Raises
-    ------
-    RecogniserError
-        If the file cannot be read.
-    """
-    try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError as error:
-        raise RecogniserError(
-            f"{file} cannot be read ({error.strerror}): install digitlab again"
-        ) from error
