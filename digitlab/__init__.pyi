@@ -29,6 +29,9 @@ from . import (
     perturbation as perturbation,
 )
 from . import (
+    planned as planned,
+)
+from . import (
     plotting as plotting,
 )
 from . import (
@@ -36,6 +39,9 @@ from . import (
 )
 from . import (
     pretrained as pretrained,
+)
+from . import (
+    provenance as provenance,
 )
 from . import (
     recipes as recipes,

@@ -93,7 +93,7 @@ def verify(name: str) -> None:
 
 
 @main.command()
-@click.argument("recipe")
+@click.argument("recipe", required=False)
 @click.option("--framework", type=click.Choice(FRAMEWORKS), help="As published, if left out.")
 @click.option("--corpus", help="A name from `digitlab data list`, or a folder of recordings.")
 @click.option(
@@ -101,6 +101,13 @@ def verify(name: str) -> None:
     default="published",
     show_default=True,
     help="Which clips are the test, such as speaker or random.",
+)
+@click.option("--test-corpus", help="Test on all clips of this other corpus.")
+@click.option(
+    "--speakers",
+    "n_speakers",
+    type=click.IntRange(min=1),
+    help="Train on so many of the speakers, drawn with the seed; all, if left out.",
 )
 @click.option("--scale", type=click.Choice(SCALES), help="How much work to do.")
 @click.option("--seed", type=int, default=42, show_default=True, help="The first seed.")
@@ -153,9 +160,25 @@ def verify(name: str) -> None:
     type=click.Path(path_type=Path),
     help="Write every run, and a last entry pooled over them, to this file.",
 )
-@click.option("--append", is_flag=True, help=f"Add the runs to {RESULTS}.")
-def run(recipe, model_file, json_file, append, **settings) -> None:
+@click.option(
+    "--append", is_flag=True, help=f"Add the runs to {RESULTS}, in place of rows of the same."
+)
+@click.option(
+    "--all",
+    "is_all",
+    is_flag=True,
+    help="With --append: make every run that the book quotes, of all recipes or of this one, whose "
+    "row is missing or stale. It can be stopped and goes on where it was.",
+)
+@click.pass_context
+def run(context, recipe, model_file, json_file, append, is_all, **settings) -> None:
     """Run a recipe, such as K2, and print how it did."""
+    if is_all:
+        with _plain_errors():
+            _refuse_beside_all(context)
+        sys.exit(_complete_results(recipe))
+    if recipe is None:
+        raise click.UsageError("name a recipe, such as K2, or say --all --append")
     with _plain_errors():
         # what is to be written is tried first: no training is to be lost for want of a place
         if append:
@@ -267,6 +290,49 @@ def _check_cache() -> None:
     _echo(f"{'cache':22} {folder}, {free_gb:.1f} GB free")
     if free_gb < 1:
         raise OSError(f"less than 1 GB is free at {folder}: make room, or set DIGITLAB_CACHE")
+
+
+def _refuse_beside_all(context: click.Context) -> None:
+    """Refuse options that decide what is run: with --all the book's own table does."""
+    given = [
+        name
+        for name in context.params
+        if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
+    ]
+    if "append" not in given:
+        raise ValueError(f"--all makes the runs that {RESULTS} lacks: say --append, too")
+    others = set(given) - {"recipe", "append", "is_all"}
+    if others:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(others))
+        raise ValueError(f"--all takes no other settings: leave out {names}")
+
+
+def _complete_results(recipe: str | None) -> int:
+    """Make the missing runs, and show how far it is; return the exit status."""
+    with _plain_errors():
+        _refuse_results()
+        from digitlab import planned, recipes
+
+        names = {recipes.find(recipe).name} if recipe else set(recipes.RECIPES)
+        runs = [run for run in planned.PLANNED if run.recipe in names]
+        _echo(f"Comparing {RESULTS} with {len(runs)} planned runs ...")
+        missing, impossible = planned.missing(RESULTS, runs)
+    failures = {_title(run): why for run, why in impossible.items()}
+    with planned.Progress(missing) as progress:
+        for what in missing:
+            try:
+                for report in planned.complete(what, RESULTS):
+                    progress.record(what, report)
+            except Exception as error:
+                failures[_title(what.planned)] = _plain(error)
+    for title, why in failures.items():
+        click.secho(printable(f"{title}: {why}"), fg="red", err=True)
+    return 1 if failures else 0
+
+
+def _title(run) -> str:
+    corpora = f"{run.corpus}, tested on {run.test_corpus}" if run.test_corpus else run.corpus
+    return f"{run.recipe} ({run.framework}) on {corpora}, {run.split} split"
 
 
 def _refuse_results() -> None:

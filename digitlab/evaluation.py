@@ -397,10 +397,14 @@ class Report:
     ----------
     recipe, framework, corpus, corpus_digest, split, fold, scale, seed, device
         What was run, on what. `fold` names the speakers left out.
+    test_corpus : str
+        Where the test clips come from: mostly the same corpus.
     classes : tuple of str
         What the labels mean.
     n_train, n_test : int
         Number of training and of test clips.
+    n_speakers : int
+        Number of speakers in the training clips of `corpus`.
     n_parameters, n_trainable : int
         Weights with running statistics, and weights alone.
     train_accuracy : float
@@ -431,12 +435,14 @@ class Report:
     framework: str
     corpus: str
     corpus_digest: str
+    test_corpus: str
     split: str
     fold: str
     scale: str
     seed: int
     device: str
     classes: tuple[str, ...]
+    n_speakers: int
     n_train: int
     n_parameters: int
     n_trainable: int
@@ -480,6 +486,11 @@ class Report:
         """Student's 95 % interval of the test accuracy, over the speakers."""
         speakers = pd.Series(self.speakers, index=self.rows).groupby(level=0).first()
         return speaker_interval(self.correct, speakers)
+
+    @property
+    def speaker_accuracy(self) -> float:
+        """Share of test clips recognised, the mean over speakers."""
+        return float(self.by_speaker["accuracy"].mean())
 
     @property
     def micro_f1(self) -> float:
@@ -562,8 +573,10 @@ class Report:
             self.balanced_accuracy,
             low,
             high,
+            self.speaker_accuracy,
             None if np.isnan(speaker_low) else speaker_low,
             None if np.isnan(speaker_high) else speaker_high,
+            self.confusion.tolist(),
             bool(self.parts),
             self.versions,
         )
@@ -580,8 +593,8 @@ NOT_KEPT = {"classes", "history", "notes", "parts", "recogniser", "rows", "speak
             "y_pred", "y_true"}  # fmt: skip
 KEPT = tuple(f.name for f in fields(Report) if f.name not in NOT_KEPT)
 DERIVED = ("epochs", "n_test", "test_accuracy", "balanced_accuracy", "interval_low",
-           "interval_high", "speaker_interval_low", "speaker_interval_high", "pooled",
-           "versions")  # fmt: skip
+           "interval_high", "speaker_accuracy", "speaker_interval_low", "speaker_interval_high",
+           "confusion", "pooled", "versions")  # fmt: skip
 COLUMNS = (*KEPT, *DERIVED)
 
 
@@ -606,6 +619,7 @@ def pool(parts: Sequence[Report]) -> Report:
         first,
         fold="all" if len({part.fold for part in parts}) > 1 else first.fold,
         n_train=round(np.mean([part.n_train for part in parts])),
+        n_speakers=round(np.mean([part.n_speakers for part in parts])),
         train_accuracy=float(np.mean([part.train_accuracy for part in parts])),
         seconds_training=sum(part.seconds_training for part in parts),
         history=None,

@@ -69,6 +69,8 @@ class Plan:
         The clips in use.
     places : array of int
         Where these clips stand in the corpus that was given.
+    test_corpus : Corpus or None
+        Whose clips are the test, where it is another corpus.
     folds : tuple of Fold
         One for each training.
     device : str
@@ -85,6 +87,7 @@ class Plan:
     scale: str
     corpus: Corpus
     places: np.ndarray
+    test_corpus: Corpus | None
     folds: tuple[Fold, ...]
     device: str
     sharing: dict
@@ -105,6 +108,8 @@ class Data(NamedTuple):
         The clips before padding, where copies of them are made.
     also : Also, or None
         Clips of other corpora that are trained on, too.
+    x_test : array of shape (n_test_clips, ...), or None
+        Features of another corpus that is the test.
     seconds, cached
         How long the features took, and whether they lay on disk.
     notes : tuple of str
@@ -115,6 +120,7 @@ class Data(NamedTuple):
     waveforms: np.ndarray | None
     recordings: list[np.ndarray] | None
     also: "Also | None"
+    x_test: np.ndarray | None
     seconds: float
     cached: bool
     notes: tuple[str, ...]
@@ -206,6 +212,8 @@ def plan(
     framework: str | None = None,
     corpus: str | Corpus | None = None,
     split: str = "published",
+    test_corpus: str | Corpus | None = None,
+    n_speakers: int | None = None,
     scale: str | None = None,
     seed: int = 42,
     seeds: int = 1,
@@ -229,6 +237,12 @@ def plan(
         Another corpus than the published one: a name, a folder, or a corpus loaded already.
     split : str
         ``"published"``, or a kind of :func:`digitlab.splits.split`.
+    test_corpus : str or Corpus, optional
+        Test on all clips of another corpus instead of the test clips of the split. They are brought
+        to the rate of the training corpus first, if that is lower.
+    n_speakers : int, optional
+        Train on the clips of so many of the training speakers, drawn with the seed, for as many
+        more epochs: about as many steps as with all of them.
     scale : str, optional
         ``"smoke"``, ``"laptop"`` or ``"full"``; by default ``$DIGITLAB_SCALE``, else laptop.
     seed, seeds : int
@@ -256,10 +270,11 @@ def plan(
     Raises
     ------
     ValueError
-        If a name, a scale or a count is unknown, or if several devices, or numbers of 16 bits, are
-        to train what Lightning does not.
+        If a name, a scale or a count is unknown, if the test corpus has other classes or clips in
+        common with the other, or if several devices, or numbers of 16 bits, are to train what
+        Lightning does not.
     CorpusError
-        If the corpus cannot be had.
+        If a corpus cannot be had.
 
     Examples
     --------
@@ -276,6 +291,9 @@ def plan(
     device = getattr(environment, f"{framework}_device")(device)
     whole, used = _corpora(recipe, corpus, split, scale, every)
     split = recipe.split if split == "published" else split
+    folds = _folds(recipe, used, split, range(seed, seed + seeds))
+    if n_speakers is not None:
+        recipe, folds = _fewer_speakers(recipe, used, folds, n_speakers)
     return Plan(
         recipe=recipe,
         framework=framework,
@@ -283,7 +301,8 @@ def plan(
         scale=scale,
         corpus=used,
         places=pd.Index(whole.table["path"]).get_indexer(used.table["path"]),
-        folds=_folds(recipe, used, split, range(seed, seed + seeds)),
+        test_corpus=None if test_corpus is None else _test_corpus(test_corpus, used, scale),
+        folds=folds,
         device=device,
         sharing=sharing,
         checkpoint_folder=checkpoint_folder,
@@ -334,7 +353,7 @@ def prepare(plan: Plan) -> Data:
     preparation = recipe.preparation
     n_bytes = len(corpus) * preparation.n_samples * np.float32().nbytes
     if recipe.trainer and not recipe.copies and n_bytes > MOST_IN_MEMORY:
-        return Data(None, None, None, None, 0.0, False, ())
+        return Data(None, None, None, None, None, 0.0, False, ())
     recordings = None
     if recipe.copies:
         recordings, notes = corpus.cut(preparation)
@@ -345,7 +364,7 @@ def prepare(plan: Plan) -> Data:
     x, seconds, cached = features.timed(recipe.features, waveforms, preparation.rate, device)
     is_varied = recipe.vary or recipe.perturb is not None
     kept = waveforms if is_varied else None  # they may take gigabytes
-    return Data(x, kept, recordings, _also(plan), seconds, cached, notes)
+    return Data(x, kept, recordings, _also(plan), _x_test(plan), seconds, cached, notes)
 
 
 def train(plan: Plan, data: Data, fold: Fold) -> Trained:
@@ -415,9 +434,13 @@ def score(plan: Plan, data: Data, fold: Fold, trained: Trained) -> evaluation.Re
     """
     models = import_module(f"digitlab.models.{plan.framework}")
     trainer = import_module(f"digitlab.training.{plan.recipe.trainer or plan.framework}")
-    table = plan.corpus.table.iloc[fold.test]
+    if plan.test_corpus is None:
+        table, rows = plan.corpus.table.iloc[fold.test], plan.places[fold.test]
+        test_clips = _clips(plan, data, fold.test, trained.scaler)
+    else:
+        table, rows = plan.test_corpus.table, np.arange(len(plan.test_corpus))
+        test_clips = _scaled((data.x_test, None), trained.scaler)
     y_true = table["label"].to_numpy()
-    test_clips = _clips(plan, data, fold.test, trained.scaler)
     y_pred = _probabilities(trainer, trained.model, test_clips).argmax(axis=1)
     n_parameters, n_trainable = models.count_parameters(trained.model)
     shared: dict[str, Any] = {
@@ -433,6 +456,8 @@ def score(plan: Plan, data: Data, fold: Fold, trained: Trained) -> evaluation.Re
     }
     return evaluation.Report(
         **shared,
+        test_corpus=(plan.test_corpus or plan.corpus).name,
+        n_speakers=plan.corpus.table["speaker"].iloc[fold.train].nunique(),
         fold=fold.left_out,
         device=trained.history.device,
         n_parameters=n_parameters,
@@ -444,7 +469,7 @@ def score(plan: Plan, data: Data, fold: Fold, trained: Trained) -> evaluation.Re
         y_true=y_true,
         y_pred=y_pred,
         speakers=table["speaker"].to_numpy(),
-        rows=plan.places[fold.test],
+        rows=rows,
         history=trained.history,
         recogniser=_recogniser(plan, trained, float(np.mean(y_pred == y_true)), shared),
         notes=data.notes + trained.notes,
@@ -529,6 +554,47 @@ def _also(plan: Plan) -> Also | None:
     clips = np.concatenate(waveforms)
     x = features.compute(plan.recipe.features, clips, preparation.rate)
     return Also(x, np.array(labels), clips)
+
+
+def _test_corpus(corpus: str | Corpus, trained_on: Corpus, scale: str) -> Corpus:
+    """Return the other corpus that is the test, its classes those of the first."""
+    if not isinstance(corpus, Corpus):
+        corpus = corpora.load(corpus)
+    if corpus.classes != trained_on.classes:
+        corpus = corpus.as_digits()
+    if corpus.classes != trained_on.classes:
+        raise ValueError(
+            f"{corpus.name} has other words than {trained_on.name}: a test needs the same ones"
+        )
+    if set(corpus.table["path"]) & set(trained_on.table["path"]):
+        raise ValueError(f"{corpus.name} holds clips that are trained on: test on another corpus")
+    return corpus.at_scale(scale)
+
+
+def _x_test(plan: Plan) -> np.ndarray | None:
+    """Compute the features of another corpus that is the test."""
+    if plan.test_corpus is None:
+        return None
+    preparation = plan.recipe.preparation
+    waveforms, _ = plan.test_corpus.prepare(preparation, most_rate=plan.corpus.rate)
+    device = plan.device if plan.framework == "torch" else None
+    return features.timed(plan.recipe.features, waveforms, preparation.rate, device)[0]
+
+
+def _fewer_speakers(
+    recipe: Recipe, corpus: Corpus, folds: tuple[Fold, ...], n_speakers: int
+) -> tuple[Recipe, tuple[Fold, ...]]:
+    """Keep the training clips of some speakers; go through them more often instead."""
+    speakers = corpus.table["speaker"].to_numpy()
+    fewer = []
+    for fold in folds:
+        names = np.unique(speakers[fold.train])
+        if not 1 <= n_speakers <= len(names):
+            raise ValueError(f"n_speakers={n_speakers}: there are 1 to {len(names)} to train on")
+        drawn = np.random.default_rng(fold.seed).permutation(names)[:n_speakers]
+        fewer.append(fold._replace(train=fold.train[np.isin(speakers[fold.train], drawn)]))
+    share = np.mean([len(fold.train) for fold in fewer]) / np.mean([len(f.train) for f in folds])
+    return replace(recipe, epochs=round(recipe.epochs / share)), tuple(fewer)
 
 
 def _of_speakers(corpus: Corpus, speakers: tuple[str, ...]) -> Corpus:

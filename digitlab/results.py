@@ -3,18 +3,26 @@
 import csv
 import io
 import json
-import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
+from filelock import FileLock
 
 import digitlab
-from digitlab.environment import refuse_unwritable
-from digitlab.evaluation import COLUMNS, Report
+from digitlab import evaluation, provenance
+from digitlab.environment import refuse_unwritable, replacing
+from digitlab.evaluation import Report
 
 PACKAGED = Path(digitlab.__file__).with_name("results.csv")  # where the package is installed alone
 IN_THE_BOOK = Path(digitlab.__file__).parents[1] / "book" / "results.csv"
 FILE = PACKAGED if PACKAGED.is_file() else IN_THE_BOOK
+COLUMNS = (*evaluation.COLUMNS, "settings", "fingerprint")
+KEY = (
+    "recipe", "framework", "corpus", "test_corpus", "split", "fold", "scale", "seed", "n_speakers",
+    "device",
+)  # fmt: skip
+JSON = ("confusion", "versions", "fingerprint")
 
 
 def load() -> pd.DataFrame:
@@ -23,7 +31,9 @@ def load() -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A row a run, with the columns of :meth:`digitlab.evaluation.Report.to_dict`.
+        A row a run, with the columns of :meth:`digitlab.evaluation.Report.to_dict`, and with
+        ``settings`` and ``fingerprint`` of :func:`digitlab.provenance.of`. ``confusion``,
+        ``fingerprint`` and ``versions`` are JSON.
 
     Raises
     ------
@@ -40,11 +50,14 @@ def load() -> pd.DataFrame:
         raise FileNotFoundError(
             f"{FILE} is missing: the results come with the package, so install digitlab again"
         )
-    return pd.read_csv(FILE)
+    return pd.read_csv(FILE, keep_default_na=True, dtype={"fold": str})
 
 
 def append(report: Report, file: Path) -> None:
     """Add a report's runs to a CSV file, one row a run; the file is made if it is missing.
+
+    A row of the same system, data and seed on the same kind of device is replaced, so that none is
+    there twice. Several processes may add to one file.
 
     Parameters
     ----------
@@ -62,23 +75,43 @@ def append(report: Report, file: Path) -> None:
     """
     if report.recipe.endswith("(changed)"):
         raise ValueError(f"{report.recipe}: {file} keeps runs of the book's own recipes only")
-    refuse(file)
-    rows = [row | {"versions": json.dumps(row["versions"])} for row in report.to_dicts()[:-1]]
-    lines = io.StringIO()
-    writer = csv.DictWriter(lines, fieldnames=COLUMNS)
-    with file.open("a+b") as out:
-        size = out.seek(0, os.SEEK_END)
-        if not size:
-            writer.writeheader()
-        elif _lacks_line_feed(out):
-            lines.write("\r\n")
-        writer.writerows(rows)
-        try:
-            out.write(lines.getvalue().encode())
-            out.flush()
-        except OSError:
-            out.truncate(size)
-            raise
+    settings, fingerprint = provenance.of(report.recipe, report.framework, report.scale)
+    decided = {"settings": settings, "fingerprint": fingerprint}
+    new = [_as_text(row | decided) for row in report.to_dicts()[:-1]]
+    keys = {_key(row) for row in new}
+    with FileLock(f"{file}.lock"):
+        rows = [row for row in read(file) if _key(row) not in keys]
+        _write([*rows, *new], file)
+
+
+def read(file: Path) -> list[dict[str, str]]:
+    """Read the rows of a CSV file as they stand there, or refuse it.
+
+    Parameters
+    ----------
+    file : pathlib.Path
+        May be missing or empty.
+
+    Returns
+    -------
+    list of dict
+        A dictionary of texts a row.
+
+    Raises
+    ------
+    ValueError
+        If it has other columns, or a row that is not whole.
+    """
+    if not file.exists() or not file.stat().st_size:
+        return []
+    with file.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
+        header, *rows = csv.reader(lines)
+    if header != list(COLUMNS):
+        raise ValueError(f"{file} has other columns than {', '.join(COLUMNS)}: move it away")
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(COLUMNS) or not row[-1].endswith("]"):
+            raise ValueError(f"{file} is damaged: row {number} is not whole. Mend or remove it")
+    return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
 
 
 def refuse(file: Path) -> None:
@@ -97,17 +130,47 @@ def refuse(file: Path) -> None:
         If it cannot be written.
     """
     refuse_unwritable(file)
-    if not file.exists() or not file.stat().st_size:
-        return
-    with file.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
-        header, *rows = csv.reader(lines)
-    if header != list(COLUMNS):
-        raise ValueError(f"{file} has other columns than {', '.join(COLUMNS)}: move it away")
-    for number, row in enumerate(rows, start=2):
-        if len(row) != len(COLUMNS) or not row[-1].endswith("}"):
-            raise ValueError(f"{file} is damaged: row {number} is not whole. Mend or remove it")
+    read(file)
 
 
-def _lacks_line_feed(out) -> bool:
-    out.seek(-1, os.SEEK_END)
-    return out.read(1) != b"\n"
+def is_stale(row: dict[str, str]) -> bool:
+    """Tell whether the code or the settings behind a row have changed since it was made.
+
+    Parameters
+    ----------
+    row : dict
+        From :func:`read`.
+
+    Returns
+    -------
+    bool
+        By :meth:`digitlab.provenance.Provenance.agrees`; also true where the recipe is gone.
+    """
+    made = provenance.Provenance(row["settings"], tuple(json.loads(row["fingerprint"])))
+    try:
+        return not made.agrees(provenance.of(row["recipe"], row["framework"], row["scale"]))
+    except ValueError:
+        return True
+
+
+def _key(row: dict[str, str]) -> tuple[str, ...]:
+    return tuple(row[name] for name in KEY)
+
+
+def _as_text(row: dict) -> dict[str, str]:
+    """Return what :mod:`csv` writes of each value, so that rows can be compared with those read."""
+    texts = {}
+    for name in COLUMNS:
+        value = json.dumps(row[name]) if name in JSON else row[name]
+        texts[name] = "" if value is None else str(value)
+    return texts
+
+
+def _write(rows: Iterable[dict[str, str]], file: Path) -> None:
+    """Replace the file at once: whoever is interrupted leaves the old one."""
+    lines = io.StringIO()
+    writer = csv.DictWriter(lines, fieldnames=COLUMNS)
+    writer.writeheader()
+    writer.writerows(rows)
+    with replacing(file) as out:
+        out.write(lines.getvalue().encode())

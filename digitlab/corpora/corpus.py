@@ -210,13 +210,18 @@ class Corpus:
             say_once(note)
         return waveforms
 
-    def prepare(self, preparation: Preparation) -> tuple[np.ndarray, tuple[str, ...]]:
+    def prepare(
+        self, preparation: Preparation, *, most_rate: int | None = None
+    ) -> tuple[np.ndarray, tuple[str, ...]]:
         """Read every clip as a system takes it.
 
         Parameters
         ----------
         preparation : Preparation
             Rate and length of the clips, and how recordings are fitted to them.
+        most_rate : int, optional
+            Recordings of a higher rate, in Hz, are brought to this one first: they then hold no
+            more than a corpus of this rate does.
 
         Returns
         -------
@@ -226,7 +231,7 @@ class Corpus:
             How many recordings were changed, a line for each kind of change.
         """
         waveforms = np.zeros((len(self), preparation.n_samples), np.float32)
-        recordings, notes = self._cut(preparation)
+        recordings, notes = self._cut(preparation, most_rate or self.rate)
         for row, recording in recordings:
             waveforms[row] = preparation.fit(recording)
         return waveforms, summarise(notes)
@@ -246,16 +251,19 @@ class Corpus:
         notes : tuple of str
             As for :meth:`prepare`.
         """
-        recordings, notes = self._cut(preparation)
+        recordings, notes = self._cut(preparation, self.rate)
         return [recording for _, recording in recordings], summarise(notes)
 
-    def _cut(self, preparation: Preparation) -> tuple[Iterator, list[Prepared]]:
+    def _cut(self, preparation: Preparation, most_rate: int) -> tuple[Iterator, list[Prepared]]:
         """Return an iterator over rows and cut recordings, and a list that it fills on its way."""
         changes: list[Prepared] = []
+        rate = min(self.rate, most_rate)
 
         def recordings():
             for row, samples in self._each(self._read):
-                cut = cut_to_fit(samples, self.rate, preparation)
+                if rate < self.rate:
+                    samples = audio.resample(mix_down(samples)[0], self.rate, rate)
+                cut = cut_to_fit(samples, rate, preparation)
                 changes.append(replace(cut, samples=cut.samples[:0]))
                 yield row, cut.samples
 

@@ -11,6 +11,7 @@ FRAME_S, HOP_S = 0.032, 0.016  # seconds
 N_MELS = 40
 DYNAMIC_RANGE_DB = 50  # below the loudest frame: bands that are softer are raised to this
 LOUD_DB = 20  # below the loudest frame: frames whose mean says what the microphone does
+SOUNDING_DB = 40  # below the loudest frame: frames that belong to the word
 SCALE_DB = 15  # so that most values lie between -2 and 2
 LEAST_POWER = 1e-20  # against the logarithm of zero
 
@@ -58,6 +59,77 @@ def normalised_log_mel(waveforms: np.ndarray, rate: float) -> np.ndarray:
     """
     powers = power_frames(waveforms, rate)
     return normalise_levels(powers @ mel_filters(rate).T)
+
+
+def loudness_normalised_log_mel(waveforms: np.ndarray, rate: float) -> np.ndarray:
+    """Return log-mel spectrograms freed of loudness alone, beside which the above is measured.
+
+    As :func:`normalised_log_mel`, but one mean over the loud frames of all bands is subtracted, so
+    that the frequency response of the microphone stays.
+
+    Parameters
+    ----------
+    waveforms : array of shape (n_clips, n_samples)
+    rate : float, in Hz
+
+    Returns
+    -------
+    array of shape (n_clips, n_frames, 40), float32
+        In units of 15 dB.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`normalised_log_mel`.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(size=(1, 8192))
+    >>> features = loudness_normalised_log_mel(noise, 8000)
+    >>> np.allclose(features, loudness_normalised_log_mel(noise / 10, 8000), atol=1e-4)
+    True
+    """
+    powers = power_frames(waveforms, rate)
+    return normalise_levels(powers @ mel_filters(rate).T, each_band=False)
+
+
+def log_mel_statistics(waveforms: np.ndarray, rate: float) -> np.ndarray:
+    """Describe each clip by how loud each mel band is, how much that varies, and how fast.
+
+    Of the spectrogram that :func:`loudness_normalised_log_mel` makes, frames at most 40 dB below
+    the loudest count. Taught in chapter 15.
+
+    Parameters
+    ----------
+    waveforms : array of shape (n_clips, n_samples)
+    rate : float, in Hz
+
+    Returns
+    -------
+    array of shape (n_clips, 120), float32
+        For 40 bands: mean, standard deviation, and mean absolute difference from one frame to the
+        next; in units of 15 dB.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`normalised_log_mel`.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(size=(2, 8192))
+    >>> log_mel_statistics(noise, 8000).shape
+    (2, 120)
+    """
+    powers = power_frames(waveforms, rate) @ mel_filters(rate).T
+    levels = normalise_levels(powers, each_band=False)
+    sounds = _is_within(powers, SOUNDING_DB)
+    n_frames = sounds.sum(axis=1)
+    mean = (levels * sounds).sum(axis=1) / n_frames
+    variance = ((levels - mean[:, np.newaxis]) ** 2 * sounds).sum(axis=1) / n_frames
+    steps = np.abs(np.diff(levels, axis=1)) * (sounds[:, 1:] & sounds[:, :-1])
+    speed = steps.sum(axis=1) / np.maximum(n_frames - 1, 1)
+    return np.concatenate([mean, np.sqrt(variance), speed], axis=1).astype(np.float32)
 
 
 def power_frames(waveforms: np.ndarray, rate: float) -> np.ndarray:
@@ -125,13 +197,15 @@ def mel_filters(rate: float, warp: float = 1.0) -> np.ndarray:
         return librosa.filters.mel(sr=rate / warp, n_fft=n_fft, n_mels=N_MELS, fmax=rate / 2)
 
 
-def normalise_levels(powers: np.ndarray) -> np.ndarray:
+def normalise_levels(powers: np.ndarray, *, each_band: bool = True) -> np.ndarray:
     """Turn the powers of mel bands into levels without loudness and microphone.
 
     Parameters
     ----------
     powers : array of shape (n_clips, n_frames, n_bands)
         Not negative.
+    each_band : bool
+        Whether each band has mean 0 over the loud frames, or only all bands together.
 
     Returns
     -------
@@ -148,6 +222,15 @@ def normalise_levels(powers: np.ndarray) -> np.ndarray:
     frames = powers.sum(axis=2, keepdims=True)
     loudest = np.maximum(frames.max(axis=1, keepdims=True), LEAST_POWER)
     levels = 10 * np.log10(np.maximum(powers, loudest * 10 ** (-DYNAMIC_RANGE_DB / 10)))
-    is_loud = frames + LEAST_POWER >= loudest * 10 ** (-LOUD_DB / 10)
+    is_loud = _is_within(powers, LOUD_DB)
     mean = (levels * is_loud).sum(axis=1, keepdims=True) / is_loud.sum(axis=1, keepdims=True)
+    if not each_band:
+        mean = mean.mean(axis=2, keepdims=True)
     return ((levels - mean) / SCALE_DB).astype(np.float32)
+
+
+def _is_within(powers: np.ndarray, range_db: float) -> np.ndarray:
+    """Tell which frames are at most so far below the loudest, (n_clips, n_frames, 1)."""
+    frames = powers.sum(axis=2, keepdims=True)
+    loudest = np.maximum(frames.max(axis=1, keepdims=True), LEAST_POWER)
+    return frames + LEAST_POWER >= loudest * 10 ** (-range_db / 10)
