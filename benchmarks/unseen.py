@@ -84,17 +84,12 @@ def clips_of(first_half: bool) -> corpora.Corpus:
     return first if first_half else second
 
 
-def digits_of(corpus: corpora.Corpus) -> corpora.Corpus:
-    """Return the digits among the clips."""
-    return corpus.select(corpus.table["label"] < len(corpora.DIGITS))
-
-
 def refusal_limit(recogniser: Recogniser) -> float:
     """Return the probability of "other" that `REFUSED` of digits exceed.
 
     These are training digits of Speech Commands, perturbed: unseen speakers are refused as often.
     """
-    waveforms, _ = digits_of(clips_of(first_half=True)).prepare(recogniser.preparation)
+    waveforms, _ = clips_of(first_half=True).digits().prepare(recogniser.preparation)
     rate = recogniser.preparation.rate
     x = perturbation.perturb(features.power_frames(waveforms, rate), rate, 1)
     p = training.torch.predict(recogniser.model, x)
@@ -104,7 +99,7 @@ def refusal_limit(recogniser: Recogniser) -> float:
 def accuracy_on_second_half(recipe: str, seed: int) -> float:
     """Return the share of the second half's digits that a system recognises."""
     recogniser, _ = train(recipe, seed)
-    digits = digits_of(clips_of(first_half=False))
+    digits = clips_of(first_half=False).digits()
     p = recogniser.probabilities(digits.prepare(recogniser.preparation)[0])
     return float(np.mean(p[:, :10].argmax(axis=1) == digits.table["label"]))
 

@@ -298,15 +298,35 @@ def write_wav(path: riff.Name, samples: ArrayLike, rate: int) -> None:
     [     0.  32767. -32768.]
     """
     path = Path(path)
-    content = _wav_bytes(path, samples, rate)
+    content = wav_bytes(path, samples, rate)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: its folder does not exist; create it first")
     with replacing(path) as file:
         file.write(content)
 
 
-def _wav_bytes(name, samples, rate):
-    """Encode as a 16-bit WAV file in memory; `name` is what an error message calls the sound."""
+def wav_bytes(name: str | os.PathLike, samples: ArrayLike, rate: int) -> bytes:
+    """Encode a sound as a 16-bit WAV file in memory.
+
+    Parameters
+    ----------
+    name : str
+        What an error message calls the sound.
+    samples : array_like, shape (n_frames,) or (n_frames, n_channels)
+        The sound; full scale is 1.
+    rate : int
+        Frames a second, in Hz.
+
+    Raises
+    ------
+    ValueError
+        For what `write_wav` refuses.
+
+    Examples
+    --------
+    >>> wav_bytes("a click", [0.0, 0.5], 8000)[:4]
+    b'RIFF'
+    """
     try:
         _check_rate(rate, Integral)
         samples = _sound(samples)
@@ -567,7 +587,7 @@ def player(samples: ArrayLike, rate: int, caption: str, *, max_rate: int | None 
         sound, rate = resample(sound, rate, max_rate), max_rate
     if _peak(sound) > 1:
         sound = peak_normalize(sound)
-    content = base64.b64encode(_wav_bytes(caption, sound, rate)).decode()
+    content = base64.b64encode(wav_bytes(caption, sound, rate)).decode()
     words = html.escape(words)
     return _html(
         f'<figure class="player"><audio controls aria-label="{words}" '

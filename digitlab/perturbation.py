@@ -68,9 +68,9 @@ def perturb(
 
     Notes
     -----
-    Power spectra of sounds that do not depend on each other add, on average, so echoes and noises
-    are added to powers. The factor of the vocal tract is due to Jaitly and Hinton (2013), the masks
-    to Park et al. (2019), see :func:`digitlab.augment.spec_augment`.
+    Taught in chapter 15. Power spectra of sounds that do not depend on each other add, on average,
+    so echoes and noises are added to powers. The factor of the vocal tract is due to Jaitly and
+    Hinton (2013), the masks to Park et al. (2019), see :func:`digitlab.augment.spec_augment`.
 
     Examples
     --------

@@ -91,6 +91,8 @@ PLANNED = (
         for planned in _several("K3", test_corpus=PEOPLE, n_speakers=n_speakers, seeds=10)
         + _several("B1", test_corpus=PEOPLE, n_speakers=n_speakers)
     ),
+    # other words refused
+    *_several("B2", corpus="speech_commands", split="speaker"),
     # the built-in voices
     *_several("K1 K2 K3", corpus="voices", seeds=10),
     *_several("K1 K2 K3", corpus="voices", framework="keras", seeds=10),
@@ -250,8 +252,7 @@ class Progress:
 @cache
 def _digits_of(name: str) -> corpora.Corpus:
     """Return the digits of a corpus, or of the second half of its speakers."""
-    corpus = corpora.load(name.removesuffix(SECOND_HALF)).as_digits()
-    corpus = corpus.select(corpus.table["label"] < len(corpora.DIGITS)).as_digits()
+    corpus = corpora.load(name.removesuffix(SECOND_HALF)).digits()
     return splits.halves(corpus)[1] if name.endswith(SECOND_HALF) else corpus
 
 

@@ -15,7 +15,9 @@ ALL = [
     "log_mel",
     "log_mel_frames",
     "log_mel_spectrogram",
+    "log_mel_statistics",
     "log_scattering",
+    "loudness_normalised_log_mel",
     "magnitude_spectrogram",
     "mean_spectrum",
     "mfcc_means",
@@ -238,6 +240,7 @@ def test_log_mel_is_librosas_of_each_clip_alone(seconds):
 
 def test_these_are_all_the_features():
     others = {"compute", "timed", "is_cached", "filter_bank", "scattering_paths", "power_frames"}
+    others |= {"mel_filters", "normalise_levels"}
     assert set(features.__all__) - others == set(ALL)
 
 
@@ -433,3 +436,26 @@ def test_samples_and_their_frames_are_the_samples(clips):
     frames = features.sample_frames(clips, RATE)
     assert np.array_equal(frames.reshape(5, -1), clips[:, :8160])
     assert np.array_equal(frames[2, 7], clips[2, 560:640])
+
+
+def test_statistics_are_those_of_the_frames_that_sound(clips):
+    words = np.pad(clips[:, :4096], ((0, 0), (2048, 2048)))
+    longer = np.pad(words, ((0, 0), (0, 8000)))
+    x, same = (features.log_mel_statistics(c, RATE) for c in (words, longer))
+    assert np.allclose(x, same, atol=1e-3)  # silence around the word does not count
+    swelling = clips * np.sin(np.arange(8192) / 500)
+    mean, spread, speed = np.split(features.log_mel_statistics(swelling, RATE).mean(axis=0), 3)
+    _, steady_spread, steady_speed = np.split(features.log_mel_statistics(clips, RATE)[0], 3)
+    assert spread.mean() > 1.2 * steady_spread.mean() and abs(mean.mean()) < 1
+    assert speed.mean() > steady_speed.mean()
+
+
+def test_a_microphone_changes_levels_unless_each_band_is_normalised(clips):
+    thin = np.diff(clips, prepend=0, axis=1)
+    moved = {
+        name: np.abs(getattr(features, name)(clips, RATE) - getattr(features, name)(thin, RATE))
+        for name in ("normalised_log_mel", "loudness_normalised_log_mel")
+    }
+    middle = slice(2, -2)  # frames at the ends hold zeros as well
+    assert moved["normalised_log_mel"][:, middle].mean() < 0.05
+    assert moved["loudness_normalised_log_mel"][:, middle].mean() > 0.2

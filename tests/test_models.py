@@ -74,7 +74,7 @@ def test_it_has_the_published_size(name, framework):
 
 
 def test_both_frameworks_have_the_same_names_and_all_are_counted():
-    assert set(in_torch.__all__) - {"LSTM"} == set(in_keras.__all__)
+    assert set(in_torch.__all__) - {"LSTM", "count_multiplications"} == set(in_keras.__all__)
     others = {"count_parameters", "get_weights", "set_weights"}
     builders = {name for name in in_keras.__all__ if name.islower()} - others
     assert builders == {name.split()[0] for name in COUNTS}
@@ -331,3 +331,22 @@ def test_a_gpu_gives_the_same_outputs_and_gradients(name):
         found.append([outputs.detach().cpu(), x.grad.cpu()])
     for on_cpu, on_gpu in zip(*found, strict=True):
         assert torch.allclose(on_cpu, on_gpu, atol=1e-3)
+
+
+# --- work -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name, shape, expected",
+    [
+        ("logistic_regression", (336,), 336 * 10),
+        ("separable_cnn", (16000, 1), 51 * (5 * 40 * 96 + 4 * (9 * 96 + 96 * 96)) + 96 * 10),
+    ],
+)
+def test_multiplications_are_counted_as_by_hand(name, shape, expected):
+    model = getattr(in_torch, name)(*shape, n_classes=10)
+    counted = in_torch.count_multiplications(model, *shape)
+    assert counted == pytest.approx(expected, rel=0.02)
+    assert model.training
+    lstm = torch.nn.LSTM(3, 5, batch_first=True)
+    assert in_torch.count_multiplications(lstm, 7, 3) == 7 * (4 * 5 * 3 + 4 * 5 * 5)

@@ -12,6 +12,7 @@ matplotlib.use("Agg")
 import librosa
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 from bs4 import BeautifulSoup
@@ -307,3 +308,48 @@ def test_averages_are_kymatio_s_where_nothing_is_cut_at_the_ends(J):
     theirs = features.scattering(word[None], 8000, J, 8)[0, 1 : 1 + len(wavelets)]
     ratios = np.linalg.norm(strengths[:, :: 2**J], axis=1) / np.linalg.norm(theirs, axis=1)
     np.testing.assert_allclose(np.log2(ratios), np.rint(np.log2(ratios)), atol=0.01)
+
+
+# --- a table that can be heard --------------------------------------------------------------------
+
+
+def heard(row, column):
+    if row == "K3":
+        return None
+    return widgets.Sound(column, WORD, RATE, f"{column} & {row}")
+
+
+def test_each_cell_plays_its_sound_and_sounds_are_held_once():
+    scores = pd.DataFrame({"anna": [0.1, 0.9, np.nan], "ben": [0.5, 1.0, 0.3]}, ["K1", "K2", "K3"])
+    page = BeautifulSoup(widgets.sound_table(scores, heard, "Accuracy <1>.").data, "html.parser")
+    buttons = page.find_all("button")
+    assert [button.text for button in buttons] == ["0.10", "0.50", "0.90", "1.00"]
+    sounds = {sound["data-name"]: sound for sound in page.find_all("audio")}
+    assert len(sounds) == 2
+    assert buttons[0]["data-sound"] == buttons[2]["data-sound"] in sounds
+    assert buttons[0]["aria-label"] == "0.10. anna & K1"
+    content = sounds[buttons[0]["data-sound"]]["src"].partition(",")[2]
+    samples, rate = soundfile.read(io.BytesIO(base64.b64decode(content)))
+    assert rate == RATE and np.abs(samples - WORD).max() < 1e-4
+    assert page.caption.text == "Accuracy <1>."
+    assert len(page.find_all("td")) == 1 + 6  # the corner, and a cell for each score
+
+
+def test_ink_can_be_read_on_every_colour():
+    scores = pd.DataFrame({"anna": np.linspace(0, 1, 101)}, index=range(101))
+    page = BeautifulSoup(widgets.sound_table(scores, lambda *_: None, "").data, "html.parser")
+
+    def luminance(colour):
+        parts = np.array(matplotlib.colors.to_rgb(colour))
+        linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+        return linear @ [0.2126, 0.7152, 0.0722]
+
+    for cell in page.find_all("td", style=True):
+        ground, ink = re.findall(r"#\w+", cell["style"])
+        dark, light = sorted((luminance(ground), luminance(ink)))
+        assert (light + 0.05) / (dark + 0.05) >= 4.5
+
+
+def test_only_shares_are_scores():
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        widgets.sound_table(pd.DataFrame({"anna": [97.0]}), heard, "")

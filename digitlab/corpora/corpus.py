@@ -125,6 +125,18 @@ class Corpus:
         classes = (*DIGITS, OTHER) if (labels == other).any() else DIGITS
         return replace(self, table=self.table.assign(label=labels), classes=classes)
 
+    def digits(self) -> "Corpus":
+        """Return the digits among the clips, with the digits as classes.
+
+        Examples
+        --------
+        >>> from digitlab import corpora
+        >>> corpora.load("voices-speech_commands").digits().classes[-3:]
+        ('7', '8', '9')
+        """
+        corpus = self.as_digits()
+        return corpus.select(corpus.table["label"] < len(DIGITS)).as_digits()
+
     def at_scale(self, scale: str) -> "Corpus":
         """Return the share of the corpus that a scale works on, in the same order.
 

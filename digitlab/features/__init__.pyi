@@ -3,6 +3,8 @@ from .by_name import is_cached as is_cached
 from .by_name import timed as timed
 from .normalised import log_mel_statistics as log_mel_statistics
 from .normalised import loudness_normalised_log_mel as loudness_normalised_log_mel
+from .normalised import mel_filters as mel_filters
+from .normalised import normalise_levels as normalise_levels
 from .normalised import normalised_log_mel as normalised_log_mel
 from .normalised import power_frames as power_frames
 from .scattering_transform import filter_bank as filter_bank

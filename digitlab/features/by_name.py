@@ -8,7 +8,10 @@ from digitlab import features
 from digitlab.features.scattering_transform import KEPT_ON_DISK, describe, is_kept
 
 ON_A_DEVICE = ("scattering", *KEPT_ON_DISK)
-NO_FEATURES = ("compute", "timed", "is_cached", "scattering_paths", "filter_bank", "power_frames")
+NO_FEATURES = (
+    "compute", "timed", "is_cached", "scattering_paths", "filter_bank", "power_frames",
+    "mel_filters", "normalise_levels",
+)  # fmt: skip
 
 
 def compute(

@@ -22,7 +22,8 @@ def normalised_log_mel(waveforms: np.ndarray, rate: float) -> np.ndarray:
     40 mel bands of frames of 32 ms, every 16 ms, as levels in dB. Bands more than 50 dB below the
     loudest frame are raised to that level. The mean of each band over the loud frames, at most
     20 dB below the loudest, is subtracted: it holds the loudness of the recording and the frequency
-    response of the microphone. This is cepstral mean normalisation, done in the bands.
+    response of the microphone. This is cepstral mean normalisation, done in the bands. Taught in
+    chapter 15.
 
     Parameters
     ----------

@@ -19,7 +19,12 @@ from digitlab.models.torch.networks import (  # noqa: E402
     residual_cnn,
     separable_cnn,
 )
-from digitlab.models.torch.weights import count_parameters, get_weights, set_weights  # noqa: E402
+from digitlab.models.torch.weights import (  # noqa: E402
+    count_multiplications,
+    count_parameters,
+    get_weights,
+    set_weights,
+)
 
 __all__ = [
     "LSTM",
@@ -27,6 +32,7 @@ __all__ = [
     "Scattering",
     "SkipZeros",
     "Spectrogram",
+    "count_multiplications",
     "count_parameters",
     "deep_cnn",
     "frame_lstm",

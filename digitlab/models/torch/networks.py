@@ -292,7 +292,7 @@ def residual_cnn(n_frames: int, n_mels: int, n_classes: int, *, seed: int = 0) -
     the second and the third with a stride of 2; the mean and the maximum of each map, so that it
     does not matter when a word begins; dropout of 0.2; a dense layer. Batch normalisation follows
     each convolution. After K. He, X. Zhang, S. Ren and J. Sun, "Deep residual learning for image
-    recognition", CVPR 2016.
+    recognition", CVPR 2016. Taught in chapter 15.
 
     Parameters
     ----------

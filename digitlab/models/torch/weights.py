@@ -32,6 +32,53 @@ def count_parameters(model: torch.nn.Module) -> tuple[int, int]:
     return trainable + statistics, trainable
 
 
+def count_multiplications(model: torch.nn.Module, *shape: int) -> int:
+    """Count the multiplications of weights that a model does for one clip.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Of dense layers, convolutions and LSTMs; what other layers do is not counted.
+    *shape : int
+        Of the features of a clip.
+
+    Returns
+    -------
+    int
+        Each weight as often as it is used. Taught in chapter 14.
+
+    Examples
+    --------
+    >>> count_multiplications(torch.nn.Conv1d(1, 4, 3, bias=False), 1, 10)
+    96
+    """
+    counts = []
+
+    def count(layer, inputs, output):
+        weights = sum(p.numel() for name, p in layer.named_parameters() if "weight" in name)
+        if isinstance(layer, torch.nn.LSTM):
+            steps = inputs[0].data.shape[0] if hasattr(inputs[0], "batch_sizes") else shape[0]
+            counts.append(weights * steps)
+        elif isinstance(layer, torch.nn.Linear):
+            counts.append(weights * output.numel() // output.shape[-1])
+        else:
+            counts.append(weights * output[0, 0].numel())
+
+    kinds = (torch.nn.Linear, torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.LSTM)
+    handles = [
+        layer.register_forward_hook(count) for layer in model.modules() if isinstance(layer, kinds)
+    ]
+    was_training = model.training
+    try:
+        with torch.inference_mode():
+            model.eval()(torch.ones(1, *shape, device=next(model.parameters()).device))
+    finally:
+        model.train(was_training)
+        for handle in handles:
+            handle.remove()
+    return sum(counts)
+
+
 def get_weights(model: torch.nn.Module) -> list[np.ndarray]:
     """Return all numbers of a model, weights and running statistics, in its own order.
 
