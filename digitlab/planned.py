@@ -233,7 +233,8 @@ class Progress:
         minutes = sum(self._seconds(what) for what in left) / 60
         title = f"{self._there} rows are there, {n_left} to go"
         table = Table(title=f"{title}, about {minutes:.0f} min" if n_left else title)
-        for name in ("recipe", "framework", "trained on", "tested on", "split", "to go", "min"):
+        columns = ("recipe", "framework", "trained on", "tested on", "split", "to go", "min")
+        for name in columns if left else ():
             table.add_column(name, justify="right" if name in ("to go", "min") else "left")
         for what in left[:MOST_SHOWN]:
             run, minutes = what.planned, self._seconds(what) / 60
