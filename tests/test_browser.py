@@ -270,6 +270,23 @@ def test_a_film_is_slow_for_a_reader_who_asks_for_less_motion(browser, explorabl
     assert shown(flipbook) != before
 
 
+def test_a_cell_of_a_sound_table_plays_from_the_keyboard(browser, site):
+    page = open_page(browser, f"{site}book/15_unseen_speakers.html", width=390)
+    table = page.locator(".sound-table")
+    for number in (0, -1):
+        button = table.locator("button").nth(number)
+        button.focus()
+        page.keyboard.press("Enter")
+        said = button.get_attribute("aria-label")
+        assert table.locator("output").inner_text() == said and len(said) > 10
+        sound = table.locator(f"audio[data-name={button.get_attribute('data-sound')}]")
+        page.wait_for_function(
+            "sound => sound.currentTime > 0 || sound.ended", arg=sound.element_handle()
+        )
+    assert not page.troubles
+    page.context.close()
+
+
 def test_without_javascript_the_first_picture_teaches(browser, explorable):
     assert explorable
     for address in explorable:

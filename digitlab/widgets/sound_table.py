@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from IPython.display import HTML
 
 COLOURS = "cividis"
+BUTTON = (
+    "background: none; border: 0; color: inherit; font: inherit; cursor: pointer; "
+    "width: 100%; min-width: 2.75rem; min-height: 2.75rem"
+)
 PLAY = (
     "const table = this.closest('.sound-table');"
     "table.querySelectorAll('audio').forEach(a => a.pause());"
@@ -100,7 +104,8 @@ def sound_table(
         rows.append(f'<tr><th scope="row">{html.escape(str(row))}</th>{"".join(cells)}</tr>')
     heads = "".join(f'<th scope="col">{html.escape(str(name))}</th>' for name in scores.columns)
     return require("IPython.display", extra="book").HTML(
-        f'<div class="sound-table"><table><caption>{html.escape(caption)}</caption>'
+        '<div class="sound-table" style="overflow-x: auto"><table>'
+        f"<caption>{html.escape(caption)}</caption>"
         f"<thead><tr><td></td>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
         f'<output aria-live="polite">&nbsp;</output>{"".join(audios)}</div>'
     )
@@ -120,10 +125,9 @@ def _cell(score: float, what: Sound | None, name: str) -> str:
         return f'<td style="{style}">{score:.2f}</td>'
     words = html.escape(what.words)
     return (
-        f'<td style="{style}"><button type="button" style="all: unset; cursor: pointer; '
-        f'color: {ink}; display: block; width: 100%" data-sound="{name}" title="{words}" '
-        f'aria-label="{score:.2f}. {words}" onfocus="this.style.outline=\'2px solid\'" '
-        f'onblur="this.style.outline=\'\'" onclick="{PLAY}">{score:.2f}</button></td>'
+        f'<td style="{style}; padding: 0"><button type="button" style="{BUTTON}" '
+        f'data-sound="{name}" title="{words}" aria-label="{score:.2f}. {words}" '
+        f'onclick="{PLAY}">{score:.2f}</button></td>'
     )
 
 
