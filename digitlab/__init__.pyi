@@ -32,6 +32,9 @@ from . import (
     planned as planned,
 )
 from . import (
+    plans as plans,
+)
+from . import (
     plotting as plotting,
 )
 from . import (

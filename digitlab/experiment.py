@@ -5,94 +5,29 @@ Data flows one way: recordings, clips at the recipe's rate, features, a trained 
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from sklearn.preprocessing import StandardScaler
 
 from digitlab import (
     augment,
     corpora,
-    environment,
     evaluation,
     features,
     perturbation,
-    recipes,
-    splits,
 )
-from digitlab.corpora import Corpus
+from digitlab.plans import Fold, Plan, plan
 from digitlab.recipes import Recipe
 from digitlab.recognisers import Recogniser
 from digitlab.training.callbacks import Callback, Checkpoint, Logger
 
 N_SOUNDS = {"smoke": 20, "laptop": 600, "full": 600}  # without speech, where words are refused
-ALONE = {"devices": 1, "nodes": 1, "precision": "32-true"}
 MOST_IN_MEMORY = 2**30  # bytes: where Lightning trains, larger sets are read as they are needed
-
-
-class Fold(NamedTuple):
-    """One training: rows of the plan's corpus, and the seed.
-
-    Attributes
-    ----------
-    train, validation, test : array of int
-        Rows. `validation` may be empty.
-    seed : int
-        Of the weights, the order of the clips and all that is drawn.
-    left_out : str
-        The test speakers, where they are kept apart.
-    """
-
-    train: np.ndarray
-    validation: np.ndarray
-    test: np.ndarray
-    seed: int
-    left_out: str
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is to be run, on what: all decisions taken, and nothing computed yet.
-
-    Attributes
-    ----------
-    recipe : Recipe
-        As it is at this scale, with the settings that were changed, and renamed if any was.
-    framework, split, scale : str
-        As run.
-    corpus : Corpus
-        The clips in use.
-    places : array of int
-        Where these clips stand in the corpus that was given.
-    test_corpus : Corpus or None
-        Whose clips are the test, where it is another corpus.
-    folds : tuple of Fold
-        One for each training.
-    device : str
-        Where to train.
-    sharing : dict
-        ``devices``, ``nodes`` and ``precision``, as for :func:`digitlab.training.lightning.fit`.
-    checkpoint_folder, log_folder : pathlib.Path or None
-        Where checkpoints and learning curves go.
-    """
-
-    recipe: Recipe
-    framework: str
-    split: str
-    scale: str
-    corpus: Corpus
-    places: np.ndarray
-    test_corpus: Corpus | None
-    folds: tuple[Fold, ...]
-    device: str
-    sharing: dict
-    checkpoint_folder: Path | None
-    log_folder: Path | None
 
 
 class Data(NamedTuple):
@@ -206,110 +141,6 @@ def run(recipe: str | Recipe, **settings) -> evaluation.Report:
     return execute(plan(recipe, **settings))
 
 
-def plan(
-    recipe: str | Recipe,
-    *,
-    framework: str | None = None,
-    corpus: str | Corpus | None = None,
-    split: str = "published",
-    test_corpus: str | Corpus | None = None,
-    n_speakers: int | None = None,
-    scale: str | None = None,
-    seed: int = 42,
-    seeds: int = 1,
-    device: str | None = None,
-    devices: int = 1,
-    nodes: int = 1,
-    precision: str = "32-true",
-    checkpoint_folder: Path | None = None,
-    log_folder: Path | None = None,
-    **changes,
-) -> Plan:
-    """Decide what is to be run, and refuse what cannot be, before any time is spent on it.
-
-    Parameters
-    ----------
-    recipe : str or Recipe
-        A system, or its name.
-    framework : str, optional
-        ``"torch"`` or ``"keras"``; by default the published one.
-    corpus : str or Corpus, optional
-        Another corpus than the published one: a name, a folder, or a corpus loaded already.
-    split : str
-        ``"published"``, or a kind of :func:`digitlab.splits.split`.
-    test_corpus : str or Corpus, optional
-        Test on all clips of another corpus instead of the test clips of the split. They are brought
-        to the rate of the training corpus first, if that is lower.
-    n_speakers : int, optional
-        Train on the clips of so many of the training speakers, drawn with the seed, for as many
-        more epochs: about as many steps as with all of them.
-    scale : str, optional
-        ``"smoke"``, ``"laptop"`` or ``"full"``; by default ``$DIGITLAB_SCALE``, else laptop.
-    seed, seeds : int
-        The first seed, and how many to run.
-    device : str, optional
-        By default a GPU where there is one.
-    devices, nodes : int
-        How many devices share a training, on each of how many machines, as for
-        :func:`digitlab.training.lightning.fit`.
-    precision : str
-        Of the numbers in training, as for the same function.
-    checkpoint_folder : pathlib.Path, optional
-        Where to keep each training after every epoch: after an interruption, the same call goes on
-        from there.
-    log_folder : pathlib.Path, optional
-        Where to write curves for TensorBoard and as a CSV file, in a folder for each training.
-    **changes
-        Attributes of the recipe that are to be different, such as ``epochs=5``, at every scale.
-
-    Returns
-    -------
-    Plan
-        For :func:`prepare`, :func:`train` and :func:`score`.
-
-    Raises
-    ------
-    ValueError
-        If a name, a scale or a count is unknown, if the test corpus has other classes or clips in
-        common with the other, or if several devices, or numbers of 16 bits, are to train what
-        Lightning does not.
-    CorpusError
-        If a corpus cannot be had.
-
-    Examples
-    --------
-    >>> decided = plan("K2", corpus="voices", scale="smoke", seeds=3)
-    >>> [(len(fold.train), len(fold.test), fold.seed) for fold in decided.folds]
-    [(150, 150, 42), (150, 150, 43), (150, 150, 44)]
-    """
-    scale = _known("scale", scale or environment.scale_from_environment(), environment.SCALES)
-    recipe, every, framework = _settle(recipes.find(recipe), changes, scale, framework)
-    if seeds < 1:
-        raise ValueError(f"{seeds} seeds: at least one is needed")
-    sharing = {"devices": devices, "nodes": nodes, "precision": precision}
-    _refuse_sharing(recipe, framework, sharing)
-    device = getattr(environment, f"{framework}_device")(device)
-    whole, used = _corpora(recipe, corpus, split, scale, every)
-    split = recipe.split if split == "published" else split
-    folds = _folds(recipe, used, split, range(seed, seed + seeds))
-    if n_speakers is not None:
-        recipe, folds = _fewer_speakers(recipe, used, folds, n_speakers)
-    return Plan(
-        recipe=recipe,
-        framework=framework,
-        split=split,
-        scale=scale,
-        corpus=used,
-        places=pd.Index(whole.table["path"]).get_indexer(used.table["path"]),
-        test_corpus=None if test_corpus is None else _test_corpus(test_corpus, used, scale),
-        folds=folds,
-        device=device,
-        sharing=sharing,
-        checkpoint_folder=checkpoint_folder,
-        log_folder=log_folder,
-    )
-
-
 def execute(plan: Plan) -> evaluation.Report:
     """Do what was planned: prepare once, then train and score fold by fold.
 
@@ -353,7 +184,7 @@ def prepare(plan: Plan) -> Data:
     preparation = recipe.preparation
     n_bytes = len(corpus) * preparation.n_samples * np.float32().nbytes
     if recipe.trainer and not recipe.copies and n_bytes > MOST_IN_MEMORY:
-        return Data(None, None, None, None, None, 0.0, False, ())
+        return Data(None, None, None, None, _x_test(plan), 0.0, False, ())
     recordings = None
     if recipe.copies:
         recordings, notes = corpus.cut(preparation)
@@ -434,12 +265,7 @@ def score(plan: Plan, data: Data, fold: Fold, trained: Trained) -> evaluation.Re
     """
     models = import_module(f"digitlab.models.{plan.framework}")
     trainer = import_module(f"digitlab.training.{plan.recipe.trainer or plan.framework}")
-    if plan.test_corpus is None:
-        table, rows = plan.corpus.table.iloc[fold.test], plan.places[fold.test]
-        test_clips = _clips(plan, data, fold.test, trained.scaler)
-    else:
-        table, rows = plan.test_corpus.table, np.arange(len(plan.test_corpus))
-        test_clips = _scaled((data.x_test, None), trained.scaler)
+    table, rows, test_clips = _test_clips(plan, data, fold, trained.scaler)
     y_true = table["label"].to_numpy()
     y_pred = _probabilities(trainer, trained.model, test_clips).argmax(axis=1)
     n_parameters, n_trainable = models.count_parameters(trained.model)
@@ -491,50 +317,6 @@ def _recogniser(plan: Plan, trained: Trained, accuracy: float, shared: dict) -> 
     )
 
 
-def _known(kind: str, name: str, names: tuple[str, ...]) -> str:
-    if name not in names:
-        raise ValueError(f"there is no {kind} {name!r}; there are {', '.join(names)}")
-    return name
-
-
-def _settle(
-    recipe: Recipe, changes: dict, scale: str, framework: str | None
-) -> tuple[Recipe, int, str]:
-    """Return the recipe as it is to be run, of how many takes it uses one, and the framework."""
-    names = [field.name for field in fields(Recipe)]
-    if unknown := sorted(set(changes) - set(names)):
-        raise ValueError(f"a recipe has no {', '.join(unknown)}; it has {', '.join(names)}")
-    if changes or recipe != recipes.RECIPES.get(recipe.name):
-        changes = changes | {"name": f"{recipe.name} (changed)"}
-    recipe, every = replace(recipe, **changes).at_scale(scale)
-    framework = _known("framework", framework or recipe.framework, environment.FRAMEWORKS)
-    if framework != "torch":
-        changes = changes | {"trainer": ""}
-    return replace(recipe, **changes), every, framework
-
-
-def _refuse_sharing(recipe: Recipe, framework: str, sharing: dict) -> None:
-    if sharing == ALONE or recipe.trainer:
-        return
-    trained = [name for name, other in recipes.RECIPES.items() if other.trainer]
-    raise ValueError(
-        f"{recipe.name} is trained on one device in {framework}, in full precision: devices, nodes "
-        f"and precision are for what Lightning trains in PyTorch ({', '.join(trained)})"
-    )
-
-
-def _corpora(
-    recipe: Recipe, corpus: str | Corpus | None, split: str, scale: str, every: int
-) -> tuple[Corpus, Corpus]:
-    """Return the whole corpus, and what of it is used."""
-    least = 1 if corpus else recipe.at_least
-    if not isinstance(corpus, Corpus):
-        corpus = corpora.load(corpus or recipe.corpus, at_least=least)
-    corpus = corpus.as_digits() if recipe.digits else corpus
-    used = _of_speakers(corpus, recipe.speakers) if split == "published" else corpus
-    return corpus, _every(used.at_scale(scale), every)
-
-
 def _also(plan: Plan) -> Also | None:
     """Prepare the other corpora that the recipe is trained on, and sounds that are no word."""
     preparation, classes = plan.recipe.preparation, plan.corpus.classes
@@ -556,21 +338,6 @@ def _also(plan: Plan) -> Also | None:
     return Also(x, np.array(labels), clips)
 
 
-def _test_corpus(corpus: str | Corpus, trained_on: Corpus, scale: str) -> Corpus:
-    """Return the other corpus that is the test, its classes those of the first."""
-    if not isinstance(corpus, Corpus):
-        corpus = corpora.load(corpus)
-    if corpus.classes != trained_on.classes:
-        corpus = corpus.as_digits()
-    if corpus.classes != trained_on.classes:
-        raise ValueError(
-            f"{corpus.name} has other words than {trained_on.name}: a test needs the same ones"
-        )
-    if set(corpus.table["path"]) & set(trained_on.table["path"]):
-        raise ValueError(f"{corpus.name} holds clips that are trained on: test on another corpus")
-    return corpus.at_scale(scale)
-
-
 def _x_test(plan: Plan) -> np.ndarray | None:
     """Compute the features of another corpus that is the test."""
     if plan.test_corpus is None:
@@ -579,49 +346,6 @@ def _x_test(plan: Plan) -> np.ndarray | None:
     waveforms, _ = plan.test_corpus.prepare(preparation, most_rate=plan.corpus.rate)
     device = plan.device if plan.framework == "torch" else None
     return features.timed(plan.recipe.features, waveforms, preparation.rate, device)[0]
-
-
-def _fewer_speakers(
-    recipe: Recipe, corpus: Corpus, folds: tuple[Fold, ...], n_speakers: int
-) -> tuple[Recipe, tuple[Fold, ...]]:
-    """Keep the training clips of some speakers; go through them more often instead."""
-    speakers = corpus.table["speaker"].to_numpy()
-    fewer = []
-    for fold in folds:
-        names = np.unique(speakers[fold.train])
-        if not 1 <= n_speakers <= len(names):
-            raise ValueError(f"n_speakers={n_speakers}: there are 1 to {len(names)} to train on")
-        drawn = np.random.default_rng(fold.seed).permutation(names)[:n_speakers]
-        fewer.append(fold._replace(train=fold.train[np.isin(speakers[fold.train], drawn)]))
-    share = np.mean([len(fold.train) for fold in fewer]) / np.mean([len(f.train) for f in folds])
-    return replace(recipe, epochs=round(recipe.epochs / share)), tuple(fewer)
-
-
-def _of_speakers(corpus: Corpus, speakers: tuple[str, ...]) -> Corpus:
-    """Return the clips of these speakers alone, if the corpus has them all."""
-    theirs = corpus.table["speaker"].isin(speakers)
-    everybody = corpus.table["speaker"][theirs].nunique() == len(speakers)
-    return corpus.select(theirs) if speakers and everybody else corpus
-
-
-def _every(corpus: Corpus, every: int) -> Corpus:
-    """Return one of so many takes of each word by each speaker, the first included."""
-    takes = corpus.table.groupby(["label", "speaker"]).cumcount()
-    return corpus.select(takes % every == 0)
-
-
-def _folds(recipe: Recipe, corpus: Corpus, split: str, seeds: range) -> tuple[Fold, ...]:
-    folds, speakers = [], corpus.table["speaker"].to_numpy()
-    for seed in seeds:
-        for train, test in splits.split(corpus, split, test_size=recipe.test_size, seed=seed):
-            validation = test if recipe.validates_on_test else test[:0]
-            if recipe.set_aside:
-                n_kept = int(len(train) * (1 - recipe.set_aside))
-                shuffled = np.random.default_rng(seed).permutation(train)
-                train, validation = np.split(shuffled, [n_kept])
-            left_out = " ".join(sorted(set(speakers[test]))) if split in splits.BY_SPEAKER else ""
-            folds.append(Fold(train, validation, test, seed, left_out))
-    return tuple(folds)
 
 
 def _training_clips(plan: Plan, data: Data, fold: Fold) -> tuple[Any, float, tuple[str, ...]]:
@@ -656,6 +380,16 @@ def _clips(plan: Plan, data: Data, rows: np.ndarray, scaler: StandardScaler | No
         return lightning.Clips(plan.corpus.select(rows), recipe.preparation, feature=feature)
     y = plan.corpus.table["label"].to_numpy()
     return _scaled((data.x[rows], y[rows]), scaler)
+
+
+def _test_clips(plan: Plan, data: Data, fold: Fold, scaler: StandardScaler | None):
+    """Return the table, the rows, and the features and labels of the test clips."""
+    if plan.test_corpus is None:
+        table, rows = plan.corpus.table.iloc[fold.test], plan.places[fold.test]
+        return table, rows, _clips(plan, data, fold.test, scaler)
+    table = plan.test_corpus.table
+    clips = _scaled((data.x_test, table["label"].to_numpy()), scaler)
+    return table, np.arange(len(table)), clips
 
 
 def _scaled(clips, scaler: StandardScaler | None):

@@ -9,8 +9,8 @@ from conftest import ROOT
 
 ROOMS = ["environment", "layouts", "riff", "audio", "voices", "preparation", "corpora", "splits"]
 ROOMS += ["augment", "features", "perturbation", "models", "training", "evaluation", "plotting"]
-ROOMS += ["widgets", "recipes", "recognisers", "pretrained", "experiment", "provenance"]
-ROOMS += ["results", "planned", "cli"]
+ROOMS += ["widgets", "recipes", "recognisers", "pretrained", "plans", "experiment"]
+ROOMS += ["provenance", "results", "planned", "cli"]
 NEVER = {("plotting", "training"), ("widgets", "training"), ("models", "corpora")}
 PACKAGE = sorted(ROOT.glob("digitlab/**/*.py"))
 FILES = [*PACKAGE, *sorted(ROOT.glob("tests/*.py")), *sorted(ROOT.glob("benchmarks/*.py"))]

@@ -45,7 +45,7 @@ def count_multiplications(model: torch.nn.Module, *shape: int) -> int:
     Returns
     -------
     int
-        Each weight as often as it is used. Taught in chapter 14.
+        Each weight as often as it is used. Taught in chapter 15.
 
     Examples
     --------
