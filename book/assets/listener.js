@@ -1,0 +1,181 @@
+// Say a digit: the page records it, or takes a sound file or an example, shows it, and says which
+// digit it heard. The recogniser and its weights are loaded when they are first wanted. Nothing is
+// sent anywhere: the recording lives in this page and is gone with it.
+
+(() => {
+  "use strict";
+  const SECONDS = 2.5; // a recording ends by itself
+  const WORDS = "zero one two three four five six seven eight nine".split(" ");
+  const REFUSALS = {
+    NotAllowedError: "The browser did not allow the microphone. Allow it and try again, or choose a sound file.",
+    NotFoundError: "There is no microphone. Connect one, or choose a sound file.",
+    NotReadableError: "Another program uses the microphone. Close it, or choose a sound file.",
+    EncodingError: "This file is no sound that the browser can read. A WAV or MP3 file will do.",
+  };
+  const folder = document.currentScript.src.replace(/[^/]*$/, "");
+  let loaded = null;
+
+  function loadScript(name) {
+    return new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.src = folder + name;
+      script.onload = resolve;
+      script.onerror = () => reject(new Error(`${name} is missing beside this page.`));
+      document.head.append(script);
+    });
+  }
+
+  function recogniser() {
+    loaded ??= ["recogniser_weights.js", "recogniser_example.js", "recogniser.js"].reduce(
+      (before, name) => before.then(() => loadScript(name)),
+      Promise.resolve(),
+    );
+    return loaded.then(() => globalThis.digitRecogniser);
+  }
+
+  // Any sound file that the browser knows, as one channel of samples and their rate.
+  async function decode(bytes) {
+    const context = new OfflineAudioContext(1, 1, 48000);
+    const sound = await context.decodeAudioData(bytes);
+    const samples = new Float32Array(sound.length);
+    for (let channel = 0; channel < sound.numberOfChannels; channel++) {
+      sound.getChannelData(channel).forEach((value, i) => {
+        samples[i] += value / sound.numberOfChannels;
+      });
+    }
+    return { samples, rate: sound.sampleRate };
+  }
+
+  // Record until `button` is pressed again, at most SECONDS; show the level meanwhile.
+  async function record(button, level) {
+    if (!navigator.mediaDevices || !globalThis.MediaRecorder) {
+      throw new Error("This browser gives pages no microphone. Choose a sound file.");
+    }
+    const asHeard = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: asHeard });
+    const context = new AudioContext();
+    const analyser = context.createAnalyser();
+    context.createMediaStreamSource(stream).connect(analyser);
+    const waveform = new Float32Array(analyser.fftSize);
+    const meter = setInterval(() => {
+      analyser.getFloatTimeDomainData(waveform);
+      level.value = waveform.reduce((peak, value) => Math.max(peak, Math.abs(value)), 0);
+    }, 50);
+    const recorder = new MediaRecorder(stream);
+    const parts = [];
+    recorder.ondataavailable = (event) => parts.push(event.data);
+    const ended = new Promise((resolve) => (recorder.onstop = resolve));
+    const stop = () => recorder.state === "recording" && recorder.stop();
+    button.addEventListener("click", stop);
+    recorder.start();
+    setTimeout(stop, 1000 * SECONDS);
+    await ended;
+    button.removeEventListener("click", stop);
+    clearInterval(meter);
+    level.value = 0;
+    stream.getTracks().forEach((track) => track.stop());
+    context.close();
+    return new Blob(parts, { type: recorder.mimeType });
+  }
+
+  function drawWaveform(canvas, samples) {
+    const { width, height } = canvas;
+    const pen = canvas.getContext("2d");
+    pen.clearRect(0, 0, width, height);
+    pen.fillStyle = getComputedStyle(canvas).color;
+    const peak = samples.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-6);
+    for (let x = 0; x < width; x++) {
+      const from = Math.floor((x * samples.length) / width);
+      const part = samples.slice(from, Math.floor(((x + 1) * samples.length) / width) + 1);
+      const high = part.reduce((most, value) => Math.max(most, value), -peak) / peak;
+      const low = part.reduce((least, value) => Math.min(least, value), peak) / peak;
+      pen.fillRect(x, ((1 - high) * height) / 2, 1, Math.max(1, ((high - low) * height) / 2));
+    }
+  }
+
+  // Levels from -2.5 (dark) to 1.5 (bright), time to the right, frequency upwards.
+  function drawSpectrogram(canvas, features, nFrames, nBands) {
+    const pen = canvas.getContext("2d");
+    const { width, height } = canvas;
+    for (let frame = 0; frame < nFrames; frame++) {
+      for (let band = 0; band < nBands; band++) {
+        const share = Math.min(Math.max((features[frame * nBands + band] + 2.5) / 4, 0), 1);
+        pen.fillStyle = `hsl(${270 + 130 * share} 80% ${8 + 77 * share}%)`;
+        const x = Math.floor((frame * width) / nFrames);
+        const y = Math.floor(height - ((band + 1) * height) / nBands);
+        pen.fillRect(x, y, Math.ceil(width / nFrames) + 1, Math.ceil(height / nBands) + 1);
+      }
+    }
+  }
+
+  function bringToLife(listener) {
+    const part = (name) => listener.querySelector(`.${name}`);
+    const button = part("record");
+    const say = (text) => (part("answer").textContent = text);
+
+    async function answer(blob) {
+      const engine = await recogniser();
+      const { samples, rate } = await decode(await blob.arrayBuffer());
+      const clip = engine.prepare(samples, rate);
+      const { label, probabilities, done } = engine.recognise(samples, rate);
+      const percent = (p) => `${Math.round(100 * p)} %`;
+      const heard = WORDS[label] ? `${WORDS[label]}, ${percent(probabilities[label])}` : "no digit";
+      say(`I heard: ${heard}. ${done.length ? `(${done.join("; ")})` : ""}`);
+      part("bars").replaceChildren(
+        ...WORDS.map((word, digit) => {
+          const row = document.createElement("label");
+          const bar = document.createElement("meter");
+          bar.value = probabilities[digit];
+          bar.title = percent(probabilities[digit]);
+          row.append(`${digit} ${word}`, bar);
+          return row;
+        }),
+      );
+      const waveform = clip.samples ?? clip;
+      drawWaveform(part("waveform"), waveform);
+      drawSpectrogram(part("spectrogram"), engine.features(waveform), 65, 40);
+      URL.revokeObjectURL(part("playback").src);
+      part("playback").src = URL.createObjectURL(blob);
+      part("result").hidden = false;
+    }
+
+    async function attempt(source) {
+      say("");
+      try {
+        await answer(await source());
+      } catch (error) {
+        say(REFUSALS[error.name] ?? error.message);
+      }
+    }
+
+    button.addEventListener("click", async () => {
+      if (button.dataset.busy) return; // the press that ends a recording
+      button.dataset.busy = "yes";
+      button.textContent = "Stop";
+      await attempt(() => record(button, part("level")));
+      delete button.dataset.busy;
+      button.textContent = "Record a digit";
+    });
+    part("file").addEventListener("change", (event) => {
+      const [file] = event.target.files;
+      if (file) attempt(async () => file);
+    });
+    part("example").addEventListener("click", () =>
+      attempt(async () => {
+        await recogniser();
+        const bytes = Uint8Array.from(atob(globalThis.exampleRecording), (c) => c.charCodeAt(0));
+        return new Blob([bytes], { type: "audio/wav" });
+      }),
+    );
+    part("forget").addEventListener("click", () => {
+      URL.revokeObjectURL(part("playback").src);
+      part("playback").removeAttribute("src");
+      part("result").hidden = true;
+      say("Forgotten.");
+      button.focus();
+    });
+    listener.hidden = false;
+  }
+
+  document.querySelectorAll(".listener").forEach(bringToLife);
+})();
