@@ -359,15 +359,17 @@ globalThis.digitRecogniser = (() => {
   }
 
   // ---------------------------------------------------------------- weights
-  // A weight is a whole number, written as two letters, times the scale of its filter.
-  function decode({ shape, stride, scales, biases, weights: text }, letters) {
-    const [nFilters, , size] = shape;
-    const digits = new Map([...letters].map((letter, i) => [letter, i]));
-    const half = (letters.length ** 2 - 1) / 2;
-    const nEach = text.length / 2 / nFilters;
-    const weights = Float64Array.from({ length: nFilters * nEach }, (_, i) => {
-      const number = digits.get(text[2 * i]) * letters.length + digits.get(text[2 * i + 1]);
-      return (number - half) * scales[Math.floor(i / nEach)];
+  // Weights are written in groups of six: a letter for their scale, then two letters for each.
+  function decode({ shape, stride, biases, scale, weights: text }, { letters, groupSize }) {
+    const known = new Map([...letters].map((letter, i) => [letter, i]));
+    const digits = Array.from(text, (letter) => known.get(letter));
+    const base = letters.length;
+    const [nFilters, nMaps, size] = shape;
+    const weights = new Float64Array(nFilters * nMaps * size * size).map((_, i) => {
+      const group = Math.floor(i / groupSize) * (2 * groupSize + 1);
+      const place = group + 1 + 2 * (i % groupSize);
+      const number = base * digits[place] + digits[place + 1] - (base * base - 1) / 2;
+      return number * digits[group] * scale;
     });
     return { nFilters, size, stride, biases, weights };
   }
@@ -378,7 +380,7 @@ globalThis.digitRecogniser = (() => {
     if (network) return network;
     const described = globalThis.digitRecogniserWeights;
     if (!described) throw new Error("load recogniser_weights.js as well");
-    const layer = (one) => one && decode(one, described.letters);
+    const layer = (one) => one && decode(one, described);
     const blocks = described.blocks.map(({ first, second, shortcut }) => ({
       first: layer(first),
       second: layer(second),
