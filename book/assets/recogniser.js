@@ -1,19 +1,21 @@
 // The recogniser that comes with digitlab once more, in another language: it says which digit was
 // spoken, and the recording never leaves the page. Each step is that of a module in Python:
 //
-//   prepare         digitlab/preparation.py           find the word, make it a clip of one length
-//   features        digitlab/features/normalised.py   a log-mel spectrogram without loudness
-//   probabilities   digitlab/models/torch/networks.py a residual network of 125,000 weights
-//   recognise       digitlab/recognisers.py           all of it, and the answer
+//   prepare         digitlab/preparation.py             find the word, make it a clip of one length
+//   features        digitlab/features/normalised.py     a log-mel spectrogram without loudness
+//   probabilities   digitlab/models/torch/networks.py   a residual network of 125,000 weights
+//   recognise       digitlab/recognisers.py             all of it, and the answer
 //
-// The weights are those of digitlab/pretrained/b2.npz; recogniser_weights.js holds them. A waveform
-// is a Float32Array of samples from -1 to 1, a rate is in Hz, and a recording has one channel.
+// recogniser_weights.js holds the weights, those of digitlab/pretrained/b2.npz. A recording is a
+// Float32Array of one channel, full scale 1; a rate is in Hz. Numbers in the code that nothing
+// explains are constants with a name in the Python module.
 
 globalThis.digitRecogniser = (() => {
   "use strict";
 
   // ---------------------------------------------------------------- numbers
   const sum = (values) => values.reduce((total, value) => total + value, 0);
+  const largestOf = (values) => values.reduce((most, value) => Math.max(most, value));
   const peakOf = (samples) => samples.reduce((peak, value) => Math.max(peak, Math.abs(value)), 0);
   const indexOfLargest = (values) =>
     values.reduce((best, value, i) => (value > values[best] ? i : best), 0);
@@ -28,7 +30,7 @@ globalThis.digitRecogniser = (() => {
     return { b, a: [2 * (k * k - 1) * scale, (1 - Math.SQRT2 * k + k * k) * scale] };
   }
 
-  // Filter a waveform. Before it began there was `before`, for ever: 0, or for a low-pass its start.
+  // Filter a waveform that had the constant value `before` until it began.
   function filter(waveform, { b, a }, before = 0) {
     const output = new Float64Array(waveform.length);
     let state1 = (1 - b[0]) * before;
@@ -41,8 +43,8 @@ globalThis.digitRecogniser = (() => {
     return output;
   }
 
-  // What changes more slowly than 10 Hz: a low-pass forwards and backwards, which delays nothing.
-  // The waveform is continued by its mirror image on both sides.
+  // What changes more slowly than 10 Hz: a low-pass filter forwards and then backwards, so that
+  // nothing is delayed. The waveform is continued by its mirror image on both sides.
   function driftOf(waveform, rate) {
     const n = waveform.length;
     const nMirrored = Math.min(n - 1, Math.round(rate / 10));
@@ -73,35 +75,31 @@ globalThis.digitRecogniser = (() => {
   }
 
   // ---------------------------------------------------------------- prepare: resampling
-  // The Kaiser window, 1 in its middle at 0, with its ends at -1 and 1: no side lobe of the
-  // resulting filter is above -90 dB.
-  function kaiser(x) {
-    const bessel = (y) => {
-      let term = 1;
-      let total = 1;
-      for (let k = 1; k < 30; k++) total += term *= (y / (2 * k)) ** 2;
-      return total;
-    };
-    return Math.abs(x) < 1 ? bessel(9 * Math.sqrt(1 - x * x)) / bessel(9) : 0;
+  const sinc = (x) => (x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x));
+
+  function bessel(x) {
+    let term = 1;
+    let total = 1;
+    for (let k = 1; k < 30; k++) total += term *= (x / (2 * k)) ** 2;
+    return total;
   }
 
-  // Change the rate. Between its samples a waveform is a sum of sinc functions (chapter 2). They are
-  // as wide as the lower of the two rates needs, so that what it cannot hold is removed, and 64
-  // zero crossings long on each side. Their values repeat: each is computed once.
+  // The Kaiser window from -1 to 1. With it, what is removed is at least 90 dB softer.
+  const kaiser = (x) => (Math.abs(x) < 1 ? bessel(9 * Math.sqrt(1 - x * x)) / bessel(9) : 0);
+
+  // Change the rate. Between its samples a waveform is a sum of sinc functions, one for each of them.
+  // Their cutoff is that of the lower rate, so that what it cannot hold is removed, and they end
+  // after 64 zero crossings. Places between two samples repeat: each is computed once.
   function resample(waveform, rate, newRate) {
     if (rate === newRate) return waveform;
     const ratio = Math.min(1, newRate / rate);
     const half = Math.ceil(64 / ratio);
-    const cutoff = 0.955 * ratio; // in the middle of the transition band, which ends at the ratio
+    const cutoff = 0.955 * ratio; // the middle of a band in which the filter goes from 1 to 0
     const known = new Map();
 
-    function sincAt(place) { // between two samples, from 0 to 1
-      const values = new Float64Array(2 * half);
-      for (let k = 0; k < 2 * half; k++) {
-        const x = k - half + 1 - place;
-        const y = Math.PI * cutoff * x;
-        values[k] = (y === 0 ? 1 : Math.sin(y) / y) * kaiser(x / half);
-      }
+    function sincAt(place) {
+      const times = Float64Array.from({ length: 2 * half }, (_, k) => k - half + 1 - place);
+      const values = times.map((time) => sinc(cutoff * time) * kaiser(time / half));
       const total = sum(values);
       return values.map((value) => value / total);
     }
@@ -136,8 +134,8 @@ globalThis.digitRecogniser = (() => {
       const stop = Math.min(start + Math.round(0.025 * rate), waveform.length);
       powers.push((energy[stop] - energy[start]) / (stop - start));
     }
-    const least = Math.max(...powers) * 1e-10;
-    return powers.map((power) => 10 * Math.log10(Math.max(power, least) + 2.2250738585072014e-308));
+    const least = Math.max(largestOf(powers) * 1e-10, Number.MIN_VALUE);
+    return powers.map((power) => 10 * Math.log10(Math.max(power, least)));
   }
 
   // The level that a tenth of all frames lies below: that of the noise.
@@ -152,7 +150,7 @@ globalThis.digitRecogniser = (() => {
   function findWords(waveform, rate) {
     const levels = levelsOf(waveform, rate);
     const noise = tenthPercentile(levels);
-    const peak = Math.max(...levels);
+    const peak = largestOf(levels);
     if (peak - noise < 10) return [];
     const threshold = Math.max(noise + Math.max(6, (peak - noise) / 4), peak - 35);
     const stretches = [];
@@ -172,13 +170,8 @@ globalThis.digitRecogniser = (() => {
     return [loudest, ...others.filter(isWord)].map((word) => [start(word), stop(word)]);
   }
 
-  // Where the stretch of so many samples begins that has the most energy.
-  function loudestStretch(waveform, nSamples) {
-    const energy = energies(waveform);
-    return indexOfLargest(energy.subarray(nSamples).map((value, i) => value - energy[i]));
-  }
-
-  // What of a recording is kept: all of it, if it fits and not more than 0.35 s surround the word.
+  // What of a recording is kept: all of it, if it fits and not more than 0.35 s surround the word;
+  // else the word, or the loudest stretch of one that is too long.
   function keep(waveform, nSamples, rate) {
     const n = waveform.length;
     const words = findWords(waveform, rate);
@@ -187,7 +180,8 @@ globalThis.digitRecogniser = (() => {
       return { start: 0, stop: n, lost: 0, nWords: 1 };
     const tooLong = Math.max(stop - start - nSamples, 0);
     if (tooLong) {
-      start += loudestStretch(waveform.subarray(start, stop), nSamples);
+      const energy = energies(waveform.subarray(start, stop));
+      start += indexOfLargest(energy.subarray(nSamples).map((value, i) => value - energy[i]));
       stop = start + nSamples;
     }
     return { start, stop, lost: words.length ? tooLong : 0, nWords: words.length };
@@ -196,38 +190,39 @@ globalThis.digitRecogniser = (() => {
   // Make a recording a clip: without offset, at 8 kHz, cut to its word, with zeros on both sides,
   // and of peak 1. `done` says what was changed, in words.
   function prepare(recording, rate) {
-    if (!recording.length || !recording.every(Number.isFinite) || !(rate > 0))
+    if (!recording.length || !recording.every(Number.isFinite) || !(rate >= 1))
       throw new Error("a recording is one sample or more, all of them finite, and a rate in Hz");
     const { rate: newRate, nSamples } = loadNetwork();
     const [steady, offset] = removeOffset(Float32Array.from(recording), rate);
     const waveform = resample(steady, rate, newRate);
     const { start, stop, lost, nWords } = keep(waveform, nSamples, newRate);
     const word = waveform.subarray(start, stop);
-    const peak = peakOf(word) || 1;
-    const clip = new Float32Array(nSamples);
+    const peak = peakOf(word);
     const padded = nSamples - word.length;
-    clip.set(word.map((value) => value / peak), Math.floor(padded / 2));
+    const clip = new Float32Array(nSamples);
+    clip.set(word.map((value) => value / (peak || 1)), Math.floor(padded / 2));
 
-    const seconds = (n) => `${(n / newRate).toFixed(2)} s`;
-    const hertz = (value) => value.toLocaleString("en");
     const removed = waveform.length - word.length - lost;
-    const isSilent = !clip.some((value) => value);
-    const done = [];
-    if (offset) done.push(`a DC offset of ${offset > 0 ? "+" : ""}${offset.toFixed(3)} removed`);
-    if (rate !== newRate) done.push(`resampled from ${hertz(rate)} to ${hertz(newRate)} Hz`);
-    if (isSilent) done.push("nothing but zeros: its answer means nothing");
-    else if (!nWords) done.push("no word stands out from the noise: the loudest stretch was taken");
-    if (nWords > 1) done.push(`${nWords} words found: the loudest was taken`);
-    if (removed) done.push(`${seconds(removed)} before and after the word cut off`);
-    if (lost) done.push(`${seconds(lost)} of the word itself cut off: it is too long`);
-    if (padded) done.push(`${seconds(padded)} of zeros on both sides`);
-    if (!isSilent) done.push("scaled to peak 1");
-    return { clip, done };
+    const sign = offset > 0 ? "+" : "";
+    const seconds = (n) => `${(n / newRate).toFixed(2)} s`;
+    const [before, after] = [rate, newRate].map((value) => value.toLocaleString("en"));
+    const changes = [
+      [offset, `a DC offset of ${sign}${offset.toFixed(3)} removed`],
+      [rate !== newRate, `resampled from ${before} to ${after} Hz`],
+      [!peak, "nothing but zeros: its answer means nothing"],
+      [peak && !nWords, "no word stands out from the noise: the loudest stretch was taken"],
+      [nWords > 1, `${nWords} words found: the loudest was taken`],
+      [removed, `${seconds(removed)} before and after the word cut off`],
+      [lost, `${seconds(lost)} of the word itself cut off: it is too long`],
+      [padded, `${seconds(padded)} of zeros on both sides`],
+      [peak, "scaled to peak 1"],
+    ];
+    return { clip, done: changes.filter(([isDone]) => isDone).map(([, words]) => words) };
   }
 
   // ---------------------------------------------------------------- features
-  // The fast Fourier transform of chapter 3, of every `step`th value from `start` on: the transforms
-  // of the even and of the odd ones among them, put together. Real parts and imaginary parts.
+  // The fast Fourier transform of chapter 3, of each `step`th value from `start` on: those of the
+  // even and of the odd ones among them, put together. Returns real and imaginary parts.
   function fft(values, start = 0, step = 1) {
     const n = values.length / step;
     if (n === 1) return [[values[start]], [0]];
@@ -247,7 +242,7 @@ globalThis.digitRecogniser = (() => {
     return [real, imaginary];
   }
 
-  // The power spectra of frames of 256 samples, every 128; the first is centred on the first sample.
+  // The power spectra of frames of 256 samples, one every 128, the first around the first sample.
   function spectrogram(clip) {
     const n = 256;
     const window = Float64Array.from({ length: n }, (_, i) => Math.sin((Math.PI * i) / n) ** 2);
@@ -269,7 +264,7 @@ globalThis.digitRecogniser = (() => {
     const band = (powers, [first, weights]) => sum(weights.map((w, i) => w * powers[first + i]));
     const bands = spectrogram(clip).map((powers) => melFilters.map((mel) => band(powers, mel)));
     const loudness = bands.map(sum);
-    const loudest = Math.max(...loudness, 1e-20);
+    const loudest = largestOf([...loudness, 1e-20]);
     const levels = bands.map((frame) =>
       frame.map((power) => 10 * Math.log10(Math.max(power, loudest * 1e-5)))
     );
@@ -294,8 +289,8 @@ globalThis.digitRecogniser = (() => {
         }
   }
 
-  // A convolution: at each place, or with a stride of 2 at every second one in both directions, each
-  // filter gives its bias and the sum of its weights times the patch around that place.
+  // A convolution: at each place (with a stride of 2, at every second one in both directions) each
+  // filter gives its bias plus the sum of its weights times the patch around the place.
   function convolve(maps, { nFilters, size, stride, weights, biases }) {
     const height = Math.ceil(maps.height / stride);
     const width = Math.ceil(maps.width / stride);
@@ -315,7 +310,7 @@ globalThis.digitRecogniser = (() => {
     return { values, nMaps: nFilters, height, width };
   }
 
-  // Two convolutions, and a shortcut around them. Batch normalisation is part of the weights.
+  // Two convolutions and a shortcut around them. Batch normalisation is folded into the weights.
   function residualBlock(maps, { first, second, shortcut }) {
     const inner = convolve(relu(convolve(maps, first)), second);
     return relu(add(inner, shortcut ? convolve(maps, shortcut) : maps));
@@ -325,14 +320,15 @@ globalThis.digitRecogniser = (() => {
   function meanAndMaximum({ values, nMaps, height, width }) {
     const n = height * width;
     const each = Array.from({ length: nMaps }, (_, i) => values.subarray(i * n, (i + 1) * n));
-    const pooled = [...each.map((map) => sum(map) / n), ...each.map((map) => Math.max(...map))];
+    const pooled = [...each.map((map) => sum(map) / n), ...each.map(largestOf)];
     return { values: Float64Array.from(pooled), nMaps: 2 * nMaps, height: 1, width: 1 };
   }
 
   function softmax(scores) {
-    const largest = Math.max(...scores);
+    const largest = largestOf(scores); // against numbers too large for exp
     const powers = Array.from(scores, (score) => Math.exp(score - largest));
-    return powers.map((power) => power / sum(powers));
+    const total = sum(powers);
+    return powers.map((power) => power / total);
   }
 
   // The probability of each class, for a clip that is prepared already; silence is "other".
@@ -352,10 +348,9 @@ globalThis.digitRecogniser = (() => {
     const { classes, refuseAbove } = loadNetwork();
     const { clip, done } = prepare(recording, rate);
     const p = probabilities(clip);
-    const isOther = (name) => name === "other";
-    const isRefused = p[classes.findIndex(isOther)] > refuseAbove;
-    const likeliest = indexOfLargest(p.map((value, i) => (isOther(classes[i]) ? -1 : value)));
-    return { label: isRefused ? "other" : classes[likeliest], probabilities: p, done };
+    const other = classes.indexOf("other");
+    const digit = classes[indexOfLargest(p.map((value, i) => (i === other ? -1 : value)))];
+    return { label: p[other] > refuseAbove ? "other" : digit, probabilities: p, done };
   }
 
   // ---------------------------------------------------------------- weights
@@ -378,15 +373,12 @@ globalThis.digitRecogniser = (() => {
 
   function loadNetwork() {
     if (network) return network;
-    const described = globalThis.digitRecogniserWeights;
-    if (!described) throw new Error("load recogniser_weights.js as well");
-    const layer = (one) => one && decode(one, described);
-    const blocks = described.blocks.map(({ first, second, shortcut }) => ({
-      first: layer(first),
-      second: layer(second),
-      shortcut: layer(shortcut),
-    }));
-    network = { ...described, stem: layer(described.stem), blocks, dense: layer(described.dense) };
+    const written = globalThis.digitRecogniserWeights;
+    if (!written) throw new Error("load recogniser_weights.js as well");
+    const decodeAll = (layers) =>
+      Object.fromEntries(Object.entries(layers).map(([name, one]) => [name, decode(one, written)]));
+    const { stem, blocks, dense } = written;
+    network = { ...written, ...decodeAll({ stem, dense }), blocks: blocks.map(decodeAll) };
     return network;
   }
 
