@@ -87,9 +87,9 @@ globalThis.digitRecogniser = (() => {
   // The Kaiser window from -1 to 1. With it, what is removed is at least 90 dB softer.
   const kaiser = (x) => (Math.abs(x) < 1 ? bessel(9 * Math.sqrt(1 - x * x)) / bessel(9) : 0);
 
-  // Change the rate. Between its samples a waveform is a sum of sinc functions, one for each of them.
-  // Their cutoff is that of the lower rate, so that what it cannot hold is removed, and they end
-  // after 64 zero crossings. Places between two samples repeat: each is computed once.
+  // Change the rate. A waveform between its samples is a sum of sinc functions, one from each
+  // sample. Their cutoff is that of the lower rate, so that what it cannot hold is removed, and they
+  // end after 64 zero crossings. Places between two samples repeat: each is computed once.
   function resample(waveform, rate, newRate) {
     if (rate === newRate) return waveform;
     const ratio = Math.min(1, newRate / rate);
