@@ -149,8 +149,9 @@ def test_answers_and_probabilities_are_those_of_python(page, recogniser, rounded
     assert len({answer.label for answer in expected}) > 8
     assert differences(answers, expected) < CLOSE
     compare_changes(answers, expected)
-    unrounded = [recogniser.predict(samples, 8000) for samples in recordings]
-    assert differences(answers, unrounded) < CLOSE
+    clips = [prepare(samples, 8000, recogniser.preparation).samples for samples in recordings]
+    unrounded = recogniser.probabilities(np.stack(clips))
+    assert np.abs([answer["probabilities"] for answer in answers] - unrounded).max() < CLOSE
 
 
 def test_recordings_with_faults_are_prepared_as_in_python(page, rounded):
@@ -187,7 +188,7 @@ def test_recordings_with_faults_are_prepared_as_in_python(page, rounded):
     np.testing.assert_allclose(clips, prepared, atol=1e-5)
 
 
-@pytest.mark.parametrize("rate", [6000, 11025, 16000, 22050, 44100, 48000])
+@pytest.mark.parametrize("rate", [6000, 11025, 22050, 44100, 48000])
 def test_other_rates_are_resampled(page, rounded, rate):
     recordings = [voices.say(i % 10, speaker=30 + i, rate=rate) for i in range(12)]
     answers = in_browser(page, recordings, rate)

@@ -88,7 +88,7 @@ globalThis.digitRecogniser = (() => {
   const kaiser = (x) => (Math.abs(x) < 1 ? bessel(9 * Math.sqrt(1 - x * x)) / bessel(9) : 0);
 
   // Change the rate. A waveform between its samples is a sum of sinc functions, one from each
-  // sample. Their cutoff is that of the lower rate, so that what it cannot hold is removed, and they
+  // sample. Their cutoff is that of the lower rate, so that what it cannot hold is removed; they
   // end after 64 zero crossings. Places between two samples repeat: each is computed once.
   function resample(waveform, rate, newRate) {
     if (rate === newRate) return waveform;
