@@ -63,6 +63,7 @@ promises: .venv/installed ## Run the chapters and store the outputs that git kee
 pretrained: .venv/installed ## Train the model that comes with digitlab, on all corpora at hand
 	$(BIN)/python benchmarks/pretrained.py
 	$(BIN)/python -m digitlab.pretrained.javascript > book/assets/recogniser_weights.js
+	$(BIN)/python -m digitlab.pretrained.javascript example > book/assets/recogniser_example.js
 
 clean: ## Delete what was built, but not .venv
 	rm -rf _build .venv-newest

@@ -15,10 +15,10 @@ READY = """async () => {
 }"""
 
 
-def start(playwright):
+def start(playwright, *flags):
     """Return Chromium without a window, or None where there is none on this machine."""
     path = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    return path and playwright.chromium.launch(executable_path=path, args=FLAGS)
+    return path and playwright.chromium.launch(executable_path=path, args=[*FLAGS, *flags])
 
 
 def print_chapter(browser, chapter):

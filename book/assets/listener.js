@@ -61,6 +61,7 @@
       analyser.getFloatTimeDomainData(waveform);
       level.value = waveform.reduce((peak, value) => Math.max(peak, Math.abs(value)), 0);
     }, 50);
+    level.hidden = false;
     const recorder = new MediaRecorder(stream);
     const parts = [];
     recorder.ondataavailable = (event) => parts.push(event.data);
@@ -72,7 +73,7 @@
     await ended;
     button.removeEventListener("click", stop);
     clearInterval(meter);
-    level.value = 0;
+    level.hidden = true;
     stream.getTracks().forEach((track) => track.stop());
     context.close();
     return new Blob(parts, { type: recorder.mimeType });
@@ -94,18 +95,16 @@
   }
 
   // Levels from -2.5 (dark) to 1.5 (bright), time to the right, frequency upwards.
-  function drawSpectrogram(canvas, features, nFrames, nBands) {
+  function drawSpectrogram(canvas, frames) {
     const pen = canvas.getContext("2d");
-    const { width, height } = canvas;
-    for (let frame = 0; frame < nFrames; frame++) {
-      for (let band = 0; band < nBands; band++) {
-        const share = Math.min(Math.max((features[frame * nBands + band] + 2.5) / 4, 0), 1);
+    const [width, height] = [canvas.width / frames.length, canvas.height / frames[0].length];
+    frames.forEach((bands, frame) =>
+      bands.forEach((level, band) => {
+        const share = Math.min(Math.max((level + 2.5) / 4, 0), 1);
         pen.fillStyle = `hsl(${270 + 130 * share} 80% ${8 + 77 * share}%)`;
-        const x = Math.floor((frame * width) / nFrames);
-        const y = Math.floor(height - ((band + 1) * height) / nBands);
-        pen.fillRect(x, y, Math.ceil(width / nFrames) + 1, Math.ceil(height / nBands) + 1);
-      }
-    }
+        pen.fillRect(width * frame, canvas.height - height * (band + 1), width + 1, height + 1);
+      }),
+    );
   }
 
   function bringToLife(listener) {
@@ -116,24 +115,25 @@
     async function answer(blob) {
       const engine = await recogniser();
       const { samples, rate } = await decode(await blob.arrayBuffer());
-      const clip = engine.prepare(samples, rate);
+      const { clip } = engine.prepare(samples, rate);
       const { label, probabilities, done } = engine.recognise(samples, rate);
       const percent = (p) => `${Math.round(100 * p)} %`;
       const heard = WORDS[label] ? `${WORDS[label]}, ${percent(probabilities[label])}` : "no digit";
-      say(`I heard: ${heard}. ${done.length ? `(${done.join("; ")})` : ""}`);
+      say(`I heard: ${heard}.`);
+      part("done").textContent = done.length ? `What was done to it: ${done.join("; ")}.` : "";
       part("bars").replaceChildren(
         ...WORDS.map((word, digit) => {
           const row = document.createElement("label");
           const bar = document.createElement("meter");
           bar.value = probabilities[digit];
-          bar.title = percent(probabilities[digit]);
-          row.append(`${digit} ${word}`, bar);
+          const share = document.createElement("span");
+          share.textContent = percent(probabilities[digit]);
+          row.append(`${digit} ${word}`, bar, share);
           return row;
         }),
       );
-      const waveform = clip.samples ?? clip;
-      drawWaveform(part("waveform"), waveform);
-      drawSpectrogram(part("spectrogram"), engine.features(waveform), 65, 40);
+      drawWaveform(part("waveform"), clip);
+      drawSpectrogram(part("spectrogram"), engine.features(clip));
       URL.revokeObjectURL(part("playback").src);
       part("playback").src = URL.createObjectURL(blob);
       part("result").hidden = false;

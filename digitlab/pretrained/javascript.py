@@ -3,11 +3,13 @@
 ``book/assets/recogniser.js`` computes with them what :meth:`Recogniser.predict` does.
 """
 
+import base64
 import json
+import sys
 
 import numpy as np
 
-from digitlab import pretrained
+from digitlab import audio, pretrained, voices
 from digitlab.features.normalised import mel_filters
 from digitlab.preparation import Preparation
 from digitlab.recognisers import Recogniser
@@ -21,6 +23,8 @@ HEAD = """\
 // Weights of the model that comes with digitlab, CC BY-SA 4.0: see digitlab/pretrained/README.md.
 // Made by `python -m digitlab.pretrained.javascript`; recogniser.js reads them.
 """
+EXAMPLE_SPEAKER = 3
+EXAMPLE_HEAD = "// A synthetic voice, by `python -m digitlab.pretrained.javascript example`.\n"
 
 
 def script(recogniser: Recogniser) -> str:
@@ -71,6 +75,24 @@ def script(recogniser: Recogniser) -> str:
     }
     text = json.dumps(described, separators=(",", ":"))
     return f"{HEAD}globalThis.digitRecogniserWeights = {text};\n"
+
+
+def example() -> str:
+    """Write a word by a synthetic voice as one assignment in JavaScript: a WAV file in base64.
+
+    Returns
+    -------
+    str
+        A script, for readers who have no microphone.
+
+    Examples
+    --------
+    >>> example().splitlines()[1][:35]
+    'globalThis.exampleRecording = "UklG'
+    """
+    wav = audio.wav_bytes("the example", voices.say("seven", speaker=EXAMPLE_SPEAKER), 8000)
+    text = base64.b64encode(wav).decode()
+    return f'{EXAMPLE_HEAD}globalThis.exampleRecording = "{text}";\n'
 
 
 def folded(convolution, norm) -> tuple[np.ndarray, np.ndarray]:
@@ -149,4 +171,4 @@ def _numbers(tensor) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    print(script(pretrained.load()), end="")
+    print(example() if sys.argv[1:] == ["example"] else script(pretrained.load()), end="")
