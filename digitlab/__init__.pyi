@@ -23,6 +23,9 @@ from . import (
     layouts as layouts,
 )
 from . import (
+    microphone as microphone,
+)
+from . import (
     models as models,
 )
 from . import (

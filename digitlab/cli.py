@@ -1,4 +1,4 @@
-"""The command line: ``digitlab data | run | predict | doctor``."""
+"""The command line: ``digitlab data | run | predict | listen | doctor``."""
 
 import importlib.util
 import json
@@ -255,6 +255,41 @@ def predict(model, files, as_json) -> None:
 
 
 @main.command()
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    help="What `digitlab run --save` kept; the model that comes with digitlab, if left out.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0.5, max=30),
+    default=2.5,
+    show_default=True,
+    help="How long to record.",
+)
+def listen(model, seconds) -> None:
+    """Record from the microphone, and say which digit is spoken. Nothing is kept."""
+    from digitlab import microphone, pretrained, recognisers
+
+    with _plain_errors():
+        recogniser = recognisers.load(model) if model else pretrained.load()
+        _echo("Say a digit ...")
+        samples, rate = microphone.record(seconds, _show_level)
+        click.echo("\r" + (BAR + 2) * " " + "\r", nl=False, err=True)
+        if microphone.is_clipped(samples):
+            _echo("The recording is clipped: move away from the microphone, or turn it down.")
+        answer = recogniser.predict(samples, rate)
+    _echo(_chart("What was said", answer, recogniser.classes))
+
+
+def _show_level(level: float) -> None:
+    """Redraw a bar on standard error, where that is a terminal."""
+    if sys.stderr.isatty():
+        bar = "#" * round(BAR * min(level, 1))
+        click.echo(f"\r[{bar:<{BAR}}]", nl=False, err=True)
+
+
+@main.command()
 def doctor() -> None:
     """Check Python, libraries, GPU, corpora and disk; exit with 1 where something is wrong."""
     from digitlab import corpora, evaluation
@@ -417,7 +452,7 @@ def _as_dict(file: Path, answer, classes) -> dict:
     }
 
 
-def _chart(file: Path, answer, classes: tuple[str, ...]) -> str:
+def _chart(file: Path | str, answer, classes: tuple[str, ...]) -> str:
     """Return an answer as lines: the label, a bar for each likely class, and what was done."""
     likeliest = np.sort(answer.probabilities)[-MOST_BARS:].min()
     width = max(map(len, classes))
@@ -446,8 +481,10 @@ def _plain_errors():
 def _plain(error: Exception) -> str:
     """Return what an error says; where nobody foresaw it, where it arose, too."""
     from digitlab.corpora import CorpusError
+    from digitlab.microphone import MicrophoneError
 
-    if isinstance(error, CorpusError | ValueError | ImportError | OSError | FloatingPointError):
+    foreseen = (CorpusError, MicrophoneError, ValueError, ImportError, OSError, FloatingPointError)
+    if isinstance(error, foreseen):
         return str(error)
     place = traceback.extract_tb(error.__traceback__)[-1]
     return (

@@ -7,7 +7,17 @@ import tokenize
 import pytest
 from conftest import ROOT
 
-ROOMS = ["environment", "layouts", "riff", "audio", "voices", "preparation", "corpora", "splits"]
+ROOMS = [
+    "environment",
+    "layouts",
+    "riff",
+    "audio",
+    "microphone",
+    "voices",
+    "preparation",
+    "corpora",
+    "splits",
+]
 ROOMS += ["augment", "features", "perturbation", "models", "training", "evaluation", "plotting"]
 ROOMS += ["widgets", "recipes", "recognisers", "pretrained", "plans", "experiment"]
 ROOMS += ["provenance", "results", "planned", "cli"]
