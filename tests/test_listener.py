@@ -26,12 +26,14 @@ def page_file(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     for name in (*SCRIPTS, "custom.css"):
         (folder / name).write_bytes((ASSETS / name).read_bytes())
+    (folder / "recording.js").write_bytes((ROOT / "digitlab/widgets/recording.js").read_bytes())
     markup = re.search(r"```\{raw\} html\n(.*?)```", (ROOT / "book/index.md").read_text(), re.S)[1]
     assert markup.count('class="listener"') == 1
     page = folder / "page.html"
     page.write_text(
         '<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8"><title>x</title>'
-        f'<link rel="stylesheet" href="custom.css">{markup}<script src="listener.js"></script>'
+        f'<link rel="stylesheet" href="custom.css">{markup}<script src="recording.js"></script>'
+        '<script src="listener.js"></script>'
     )
     return page
 

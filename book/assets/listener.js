@@ -6,13 +6,9 @@
   "use strict";
   const SECONDS = 2.5; // a recording ends by itself
   const WORDS = "zero one two three four five six seven eight nine".split(" ");
-  const REFUSALS = {
-    NotAllowedError: "The browser did not allow the microphone. Allow it and try again, or choose a sound file.",
-    NotFoundError: "There is no microphone. Connect one, or choose a sound file.",
-    NotReadableError: "Another program uses the microphone. Close it, or choose a sound file.",
-    EncodingError: "This file is no sound that the browser can read. A WAV or MP3 file will do.",
-  };
+  const SCRIPTS = ["recogniser_weights.js", "recogniser_example.js", "recogniser.js"];
   const folder = document.currentScript.src.replace(/[^/]*$/, "");
+  const recording = () => globalThis.digitRecording; // recording.js, which stands before this script
   let loaded = null;
 
   function loadScript(name) {
@@ -26,57 +22,14 @@
   }
 
   function recogniser() {
-    loaded ??= ["recogniser_weights.js", "recogniser_example.js", "recogniser.js"].reduce(
+    loaded ??= SCRIPTS.reduce(
       (before, name) => before.then(() => loadScript(name)),
       Promise.resolve(),
-    );
+    ).catch((error) => {
+      loaded = null; // a later try may succeed
+      throw error;
+    });
     return loaded.then(() => globalThis.digitRecogniser);
-  }
-
-  // Any sound file that the browser knows, as one channel of samples and their rate.
-  async function decode(bytes) {
-    const context = new OfflineAudioContext(1, 1, 48000);
-    const sound = await context.decodeAudioData(bytes);
-    const samples = new Float32Array(sound.length);
-    for (let channel = 0; channel < sound.numberOfChannels; channel++) {
-      sound.getChannelData(channel).forEach((value, i) => {
-        samples[i] += value / sound.numberOfChannels;
-      });
-    }
-    return { samples, rate: sound.sampleRate };
-  }
-
-  // Record until `button` is pressed again, at most SECONDS; show the level meanwhile.
-  async function record(button, level) {
-    if (!navigator.mediaDevices || !globalThis.MediaRecorder) {
-      throw new Error("This browser gives pages no microphone. Choose a sound file.");
-    }
-    const asHeard = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-    const stream = await navigator.mediaDevices.getUserMedia({ audio: asHeard });
-    const context = new AudioContext();
-    const analyser = context.createAnalyser();
-    context.createMediaStreamSource(stream).connect(analyser);
-    const waveform = new Float32Array(analyser.fftSize);
-    const meter = setInterval(() => {
-      analyser.getFloatTimeDomainData(waveform);
-      level.value = waveform.reduce((peak, value) => Math.max(peak, Math.abs(value)), 0);
-    }, 50);
-    level.hidden = false;
-    const recorder = new MediaRecorder(stream);
-    const parts = [];
-    recorder.ondataavailable = (event) => parts.push(event.data);
-    const ended = new Promise((resolve) => (recorder.onstop = resolve));
-    const stop = () => recorder.state === "recording" && recorder.stop();
-    button.addEventListener("click", stop);
-    recorder.start();
-    setTimeout(stop, 1000 * SECONDS);
-    await ended;
-    button.removeEventListener("click", stop);
-    clearInterval(meter);
-    level.hidden = true;
-    stream.getTracks().forEach((track) => track.stop());
-    context.close();
-    return new Blob(parts, { type: recorder.mimeType });
   }
 
   function drawWaveform(canvas, samples) {
@@ -114,7 +67,7 @@
 
     async function answer(blob) {
       const engine = await recogniser();
-      const { samples, rate } = await decode(await blob.arrayBuffer());
+      const { samples, rate } = await recording().decode(await blob.arrayBuffer());
       const { clip } = engine.prepare(samples, rate);
       const { label, probabilities, done } = engine.recognise(samples, rate);
       const percent = (p) => `${Math.round(100 * p)} %`;
@@ -144,7 +97,7 @@
       try {
         await answer(await source());
       } catch (error) {
-        say(REFUSALS[error.name] ?? error.message);
+        say(recording().explain(error));
       }
     }
 
@@ -152,7 +105,7 @@
       if (button.dataset.busy) return; // the press that ends a recording
       button.dataset.busy = "yes";
       button.textContent = "Stop";
-      await attempt(() => record(button, part("level")));
+      await attempt(() => recording().record(button, part("level"), SECONDS));
       delete button.dataset.busy;
       button.textContent = "Record a digit";
     });

@@ -3,10 +3,12 @@
 In JupyterLab an explorer is live: each place of the slider is computed when it is reached. In the
 rendered book, where no Python runs, all places are computed beforehand and a native slider turns
 them over like the pages of a flipbook. Both show the same frames. A
-sound table is one piece of HTML in both.
+sound table is one piece of HTML in both. A recorder is live alone; the rendered book has its
+listener instead.
 """
 
 from digitlab.widgets.flipbook import Frame, explorer
+from digitlab.widgets.recorder import recorder, recording_session
 from digitlab.widgets.sampling import aliasing, quantisation
 from digitlab.widgets.scattering import averaging_scale, wavelets_per_octave
 from digitlab.widgets.sound_table import Sound, sound_table
@@ -16,5 +18,6 @@ from digitlab.widgets.vowel_chart import vowels
 
 __all__ = [
     "Frame", "Sound", "aliasing", "averaging_scale", "explorer", "fourier_series", "mel_bands",
-    "quantisation", "sound_table", "vowels", "wavelets_per_octave", "waves", "window_length",
+    "quantisation", "recorder", "recording_session", "sound_table", "vowels", "wavelets_per_octave",
+    "waves", "window_length",
 ]  # fmt: skip

@@ -1,0 +1,158 @@
+"""The recorder of the notebook: what the browser records arrives in Python, whole and judged."""
+
+import base64
+import wave
+
+import numpy as np
+import pytest
+
+pytest.importorskip("anywidget")
+sync_api = pytest.importorskip("playwright.sync_api")
+
+from digitlab import audio, corpora, voices, widgets  # noqa: E402
+from digitlab.widgets.recorder_widget import Recorder  # noqa: E402
+
+RATE = 48000
+ALLOWED = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+MODEL = """
+const state = {seconds: 1.5, prompt: "Say: six", message: "", n_taken: 0};
+const model = {
+  get: (name) => state[name],
+  set: (name, value) => (state[name] = value),
+  save_changes: () => (window.saved = true),
+  on: () => {},
+};
+import(URL.createObjectURL(new Blob([module], {type: "text/javascript"}))).then((widget) =>
+  widget.default.render({model, el: document.body}));
+window.state = state;
+"""
+TAKEN = """() => {
+  const bytes = new Uint8Array(state.sound.buffer);
+  let text = "";
+  bytes.forEach((byte) => (text += String.fromCharCode(byte)));
+  return btoa(text);
+}"""
+
+
+def arrive(recorder, samples, rate=RATE):
+    """Let a recording come from the browser."""
+    recorder.rate = rate
+    recorder.sound = np.asarray(samples, "<f4").tobytes()
+
+
+def word(digit, speaker=4):
+    quiet = np.zeros(RATE // 2, np.float32)
+    said = 0.7 * audio.peak_normalize(voices.say(digit, speaker=speaker, rate=RATE))
+    return np.concatenate([quiet, said, quiet])
+
+
+def test_python_gets_what_the_browser_took():
+    recorder = widgets.recorder()
+    with pytest.raises(ValueError, match="nothing is recorded yet"):
+        recorder.recording  # noqa: B018
+    arrive(recorder, word(3))
+    samples, rate = recorder.recording
+    assert rate == RATE and np.array_equal(samples, word(3))
+    assert recorder.message == f"{len(samples) / RATE:.1f} s recorded."
+    assert "<audio" in recorder.player().data
+
+
+@pytest.mark.parametrize(
+    "sound, problem",
+    [(np.zeros(RATE), "silent"), (np.clip(5 * word(5), -1, 1), "clipped")],
+)
+def test_what_cannot_be_used_is_said_so(sound, problem):
+    recorder = widgets.recorder()
+    arrive(recorder, sound)
+    assert problem in recorder.message and "again" in recorder.message
+
+
+def test_it_saves_the_word_with_the_next_take_and_overwrites_none(tmp_path):
+    recorder = widgets.recorder()
+    arrive(recorder, word(7))
+    files = [recorder.save(tmp_path / "mine", 7, "anna") for _ in range(2)]
+    assert [file.name for file in files] == ["7_anna_0.wav", "7_anna_1.wav"]
+    samples, rate = audio.read_wav(files[0])
+    assert rate == RATE and len(voices.say(7, speaker=4, rate=RATE)) * 0.6 < len(samples)
+    assert len(samples) < len(word(7)) - RATE // 3  # the silence is trimmed
+    for digit, speaker in ((10, "anna"), (7, "an na"), (7, "../anna"), (7, "")):
+        with pytest.raises(ValueError, match=r"digit|speaker"):
+            recorder.save(tmp_path, digit, speaker)
+
+
+def test_a_session_asks_for_ten_digits_and_goes_on_after_a_break(tmp_path):
+    session = widgets.recording_session(tmp_path, "ben", n_takes=2)
+    assert session.prompt == "Say: zero (1 of 20)"
+    arrive(session, np.zeros(RATE))
+    assert session.prompt == "Say: zero (1 of 20)" and "silent" in session.message
+    for digit in range(10):
+        assert voices.DIGIT_WORDS[digit] in session.prompt
+        arrive(session, word(digit))
+    again = widgets.recording_session(tmp_path, "ben", n_takes=2)
+    assert again.prompt == "Say: zero (11 of 20)"
+    for digit in range(10):
+        arrive(again, word(digit, speaker=6))
+    assert again.prompt.startswith("Done: 20 recordings")
+    corpus = corpora.load(tmp_path)
+    assert len(corpus) == 20 and set(corpus.table["speaker"]) == {"ben"}
+    arrive(again, word(1, speaker=7))  # one too many is not saved
+    assert len(list(tmp_path.iterdir())) == 20
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """Record a six through the widget in Chromium, whose microphone plays a file; and a file."""
+    import print_pdf
+
+    folder = tmp_path_factory.mktemp("sound")
+    sound = np.concatenate([word(6), np.zeros(RATE // 2)])
+    with wave.open(str(folder / "six.wav"), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes((32767 * sound).astype("<i2").tobytes())
+    microphone = f"--use-file-for-fake-audio-capture={folder / 'six.wav'}"
+    with sync_api.sync_playwright() as playwright:
+        browser = print_pdf.start(playwright, *ALLOWED, microphone)
+        if browser is None:
+            pytest.skip("no Chromium or Chrome on this machine")
+        page = browser.new_page()
+        (folder / "page.html").write_text('<!doctype html><html lang="en"><body></body></html>')
+        page.goto((folder / "page.html").as_uri())
+        page.evaluate(f"module => {{ {MODEL} }}", Recorder._esm)
+        page.get_by_role("button", name="Record").click()
+        page.wait_for_function("window.saved")
+        taken = [(base64.b64decode(page.evaluate(TAKEN)), page.evaluate("state.rate"))]
+        page.evaluate("window.saved = false")
+        page.locator("input[type=file]").set_input_files(folder / "six.wav")
+        page.wait_for_function("window.saved")
+        taken.append((base64.b64decode(page.evaluate(TAKEN)), page.evaluate("state.rate")))
+        (folder / "bad.wav").write_bytes(b"no sound")
+        page.locator("input[type=file]").set_input_files(folder / "bad.wav")
+        page.wait_for_function("document.querySelector('output').textContent !== ''")
+        said = page.locator("output").inner_text()
+        prompt = page.locator(".prompt").inner_text()
+        browser.close()
+    return taken, sound, said, prompt
+
+
+def test_the_microphone_reaches_python(recorded):
+    pytest.importorskip("torch")
+    from digitlab import pretrained
+
+    (content, rate), _ = recorded[0]
+    samples = np.frombuffer(content, "<f4")
+    assert 1.2 < len(samples) / rate < 2
+    assert 0.1 < np.abs(samples).max() <= 1
+    assert pretrained.load().predict(samples.copy(), rate).label == "6"
+
+
+def test_a_file_reaches_python_as_it_is(recorded):
+    [_, (content, rate)], sound, *_ = recorded
+    samples = np.frombuffer(content, "<f4")
+    assert rate == RATE and len(samples) == len(sound)
+    assert np.abs(samples - sound).max() < 2e-4
+
+
+def test_the_page_shows_the_prompt_and_what_is_wrong(recorded):
+    *_, said, prompt = recorded
+    assert prompt == "Say: six"
+    assert said.startswith("This file is no sound that the browser can read.")
