@@ -41,13 +41,32 @@ def corpus(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def browser():
-    """Return Chromium without a window, one for all tests of this process."""
-    sync_api = pytest.importorskip("playwright.sync_api")
+def playwright():
+    """Return what starts browsers; a process can have one alone."""
+    with pytest.importorskip("playwright.sync_api").sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def start(playwright):
+    """Return a function that starts Chromium without a window, with further flags if wanted."""
     import print_pdf
 
-    with sync_api.sync_playwright() as playwright:
-        browser = print_pdf.start(playwright)
+    browsers = []
+
+    def with_flags(*flags):
+        browser = print_pdf.start(playwright, *flags)
         if browser is None:
             pytest.skip("no Chromium or Chrome on this machine")
-        yield browser
+        browsers.append(browser)
+        return browser
+
+    yield with_flags
+    for browser in browsers:
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def browser(start):
+    """Return Chromium without a window, one for all tests of this process."""
+    return start()

@@ -9,7 +9,6 @@ from conftest import ROOT
 
 from digitlab import audio, pretrained, voices
 
-sync_api = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("torch")
 
 ASSETS = ROOT / "book" / "assets"
@@ -38,29 +37,9 @@ def page_file(tmp_path_factory):
     return page
 
 
-@pytest.fixture(scope="module")
-def start():
-    """Return a function that starts Chromium with some flags; close all of them at the end."""
-    import print_pdf
-
-    browsers = []
-    with sync_api.sync_playwright() as playwright:
-
-        def with_flags(*flags):
-            browser = print_pdf.start(playwright, *flags)
-            if browser is None:
-                pytest.skip("no Chromium or Chrome on this machine")
-            browsers.append(browser)
-            return browser
-
-        yield with_flags
-        for browser in browsers:
-            browser.close()
-
-
 @pytest.fixture
-def page(start, page_file):
-    page = start().new_page()
+def page(browser, page_file):
+    page = browser.new_page()
     page.goto(page_file.as_uri())
     yield page
     page.close()
@@ -176,8 +155,8 @@ def test_without_a_microphone_it_says_so_and_takes_a_file(start, page_file, tmp_
     )
 
 
-def test_without_javascript_a_sentence_says_what_is_missing(start, page_file):
-    context = start().new_context(java_script_enabled=False)
+def test_without_javascript_a_sentence_says_what_is_missing(browser, page_file):
+    context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(page_file.as_uri())
     assert page.locator(".listener").is_hidden()

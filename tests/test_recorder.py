@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 pytest.importorskip("anywidget")
-sync_api = pytest.importorskip("playwright.sync_api")
 
-from digitlab import audio, corpora, voices, widgets  # noqa: E402
-from digitlab.widgets.recorder_widget import Recorder  # noqa: E402
+from digitlab import audio, corpora, voices, widgets
+from digitlab.widgets.recorder_widget import Recorder
 
 RATE = 48000
 ALLOWED = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
@@ -100,37 +99,31 @@ def test_a_session_asks_for_ten_digits_and_goes_on_after_a_break(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory):
+def recorded(start, tmp_path_factory):
     """Record a six through the widget in Chromium, whose microphone plays a file; and a file."""
-    import print_pdf
-
     folder = tmp_path_factory.mktemp("sound")
     sound = np.concatenate([word(6), np.zeros(RATE // 2)])
     with wave.open(str(folder / "six.wav"), "wb") as file:
         file.setparams((1, 2, RATE, 0, "NONE", ""))
         file.writeframes((32767 * sound).astype("<i2").tobytes())
     microphone = f"--use-file-for-fake-audio-capture={folder / 'six.wav'}"
-    with sync_api.sync_playwright() as playwright:
-        browser = print_pdf.start(playwright, *ALLOWED, microphone)
-        if browser is None:
-            pytest.skip("no Chromium or Chrome on this machine")
-        page = browser.new_page()
-        (folder / "page.html").write_text('<!doctype html><html lang="en"><body></body></html>')
-        page.goto((folder / "page.html").as_uri())
-        page.evaluate(f"module => {{ {MODEL} }}", Recorder._esm)
-        page.get_by_role("button", name="Record").click()
-        page.wait_for_function("window.saved")
-        taken = [(base64.b64decode(page.evaluate(TAKEN)), page.evaluate("state.rate"))]
-        page.evaluate("window.saved = false")
-        page.locator("input[type=file]").set_input_files(folder / "six.wav")
-        page.wait_for_function("window.saved")
-        taken.append((base64.b64decode(page.evaluate(TAKEN)), page.evaluate("state.rate")))
-        (folder / "bad.wav").write_bytes(b"no sound")
-        page.locator("input[type=file]").set_input_files(folder / "bad.wav")
-        page.wait_for_function("document.querySelector('output').textContent !== ''")
-        said = page.locator("output").inner_text()
-        prompt = page.locator(".prompt").inner_text()
-        browser.close()
+    page = start(*ALLOWED, microphone).new_page()
+    (folder / "page.html").write_text('<!doctype html><html lang="en"><body></body></html>')
+    page.goto((folder / "page.html").as_uri())
+    page.evaluate(f"module => {{ {MODEL} }}", Recorder._esm)
+    page.get_by_role("button", name="Record").click()
+    page.wait_for_function("window.saved")
+    taken = [(base64.b64decode(page.evaluate(TAKEN)), page.evaluate("state.rate"))]
+    page.evaluate("window.saved = false")
+    page.locator("input[type=file]").set_input_files(folder / "six.wav")
+    page.wait_for_function("window.saved")
+    taken.append((base64.b64decode(page.evaluate(TAKEN)), page.evaluate("state.rate")))
+    (folder / "bad.wav").write_bytes(b"no sound")
+    page.locator("input[type=file]").set_input_files(folder / "bad.wav")
+    page.wait_for_function("document.querySelector('output').textContent !== ''")
+    said = page.locator("output").inner_text()
+    prompt = page.locator(".prompt").inner_text()
+    page.close()
     return taken, sound, said, prompt
 
 
