@@ -219,7 +219,7 @@ class Progress:
         """
         self._there += 1
         self._left[what] -= 1
-        where = report.fold or report.test_corpus
+        where = (report.fold or report.test_corpus)[:28]
         self._live.console.print(
             f"{report.recipe:3} {report.framework:6} {report.split:21} {where:28} "
             f"{report.seed:3} {report.test_accuracy:.3f} {report.seconds_training:6.0f} s",
