@@ -227,14 +227,16 @@ class Progress:
         )
         self._live.update(self._table())
 
-    def _table(self) -> Table:
+    def _table(self) -> Table | str:
         left = [what for what, n in self._left.items() if n]
         n_left = sum(self._left.values())
         minutes = sum(self._seconds(what) for what in left) / 60
         title = f"{self._there} rows are there, {n_left} to go"
-        table = Table(title=f"{title}, about {minutes:.0f} min" if n_left else title)
+        if not left:
+            return title
+        table = Table(title=f"{title}, about {minutes:.0f} min")
         columns = ("recipe", "framework", "trained on", "tested on", "split", "to go", "min")
-        for name in columns if left else ():
+        for name in columns:
             table.add_column(name, justify="right" if name in ("to go", "min") else "left")
         for what in left[:MOST_SHOWN]:
             run, minutes = what.planned, self._seconds(what) / 60

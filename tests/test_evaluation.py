@@ -29,6 +29,7 @@ def report():
     y_pred[20:27] = 1
     return Report(
         recipe="K2", framework="torch", corpus="made", corpus_digest="00", split="official",
+        test_corpus="made", n_speakers=2,
         fold="", scale="smoke", seed=1, device="cpu", classes=("0", "1"), n_train=100,
         n_parameters=12, n_trainable=10, train_accuracy=0.9, seconds_features=1.0,
         features_cached=False, seconds_training=2.0, y_true=y_true, y_pred=y_pred,
