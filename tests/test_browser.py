@@ -191,10 +191,12 @@ def test_chapters_work_from_the_keyboard(browser, addresses):
         presses(page, solution.locator("summary").first, solution.locator(".cell").first)
         option = page.locator("details.sd-dropdown").first
         presses(page, option.locator("summary"), option.locator("p").first)
-        if page.locator("audio").count():
-            page.locator("audio").first.focus()
+        player = page.locator("audio[controls]").first
+        if player.count():
+            player.focus()
             assert page.evaluate("document.activeElement.tagName") == "AUDIO"
-            page.wait_for_function("document.querySelector('audio').duration > 0", timeout=5000)
+            loaded = "player => player.duration > 0"
+            page.wait_for_function(loaded, arg=player.element_handle(), timeout=5000)
         page.context.close()
 
 

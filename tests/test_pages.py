@@ -109,7 +109,7 @@ def test_figures_have_a_number_and_a_caption(pages):
 
 def test_players_have_a_label_and_a_caption(pages):
     bare = []
-    for page, audio in everywhere(pages, "audio"):
+    for page, audio in everywhere(pages, "audio[controls]"):
         figure = audio.find_parent("figure")
         caption = figure and figure.find("figcaption")
         if not (audio.get("aria-label") and caption and caption.get_text(strip=True)):
