@@ -73,6 +73,7 @@ def test_an_example_is_heard_shown_and_named(page):
         )
         assert len({tuple(pixels[i : i + 4]) for i in range(0, len(pixels), 4)}) > 1
     page.wait_for_function("document.querySelector('.playback').duration > 0.3", timeout=LONG)
+    assert re.match(r"The recording, 0\.[4-9] s\.", page.locator(".duration").inner_text())
     assert all(url.startswith(("file:", "data:", "blob:")) for url in requests)
     page.get_by_role("button", name="Forget the recording").click()
     assert page.locator(".result").is_hidden()

@@ -89,6 +89,7 @@
       drawSpectrogram(part("spectrogram"), engine.features(clip));
       URL.revokeObjectURL(part("playback").src);
       part("playback").src = URL.createObjectURL(blob);
+      part("duration").textContent = `The recording, ${(samples.length / rate).toFixed(1)} s.`;
       part("result").hidden = false;
     }
 
