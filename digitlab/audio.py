@@ -539,6 +539,22 @@ def fit(
     return fitted
 
 
+def wav_url(name: str, samples: ArrayLike, rate: int) -> str:
+    """Return a sound as a data URL, for a page that holds it itself.
+
+    Parameters
+    ----------
+    name, samples, rate
+        As for :func:`wav_bytes`.
+
+    Examples
+    --------
+    >>> wav_url("a click", [0.0, 0.5], 8000)[:26]
+    'data:audio/wav;base64,UklG'
+    """
+    return f"data:audio/wav;base64,{base64.b64encode(wav_bytes(name, samples, rate)).decode()}"
+
+
 def player(samples: ArrayLike, rate: int, caption: str, *, max_rate: int | None = 16000) -> "HTML":
     r"""Show a sound that the reader can play, in JupyterLab and in the rendered book.
 
@@ -587,11 +603,11 @@ def player(samples: ArrayLike, rate: int, caption: str, *, max_rate: int | None 
         sound, rate = resample(sound, rate, max_rate), max_rate
     if _peak(sound) > 1:
         sound = peak_normalize(sound)
-    content = base64.b64encode(wav_bytes(caption, sound, rate)).decode()
+    source = wav_url(caption, sound, rate)
     words = html.escape(words)
     return _html(
         f'<figure class="player"><audio controls aria-label="{words}" '
-        f'src="data:audio/wav;base64,{content}"></audio>'
+        f'src="{source}"></audio>'
         f"<figcaption>{words}</figcaption></figure>"
     )
 

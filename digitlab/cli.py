@@ -20,6 +20,11 @@ from digitlab.layouts import OTHER
 RESULTS = Path("book/results.csv")
 MOST_BARS = 10
 BAR = 40  # characters
+MODEL = click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    help="What `digitlab run --save` kept; the model that comes with digitlab, if left out.",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -215,11 +220,7 @@ def run(context, recipe, model_file, json_file, append, is_all, **settings) -> N
 
 
 @main.command()
-@click.option(
-    "--model",
-    type=click.Path(path_type=Path),
-    help="What `digitlab run --save` kept; the model that comes with digitlab, if left out.",
-)
+@MODEL
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print a list of answers as JSON.")
 def predict(model, files, as_json) -> None:
@@ -228,11 +229,9 @@ def predict(model, files, as_json) -> None:
     Any rate, length and number of channels will do: what was changed in a recording is said. A file
     that cannot be read is named, the others are answered, and the exit status is 1.
     """
-    from digitlab import pretrained, recognisers
-
     with _plain_errors():
         sounds = [sound for file in files for sound in _sounds(file)]
-        recogniser = recognisers.load(model) if model else pretrained.load()
+        recogniser = _recogniser(model)
     if not as_json:
         learned = f"trained on {recogniser.n_train:,} clips of {recogniser.corpus}"
         scored = f"test accuracy {recogniser.test_accuracy:.1%} ({recogniser.split} split)"
@@ -255,11 +254,7 @@ def predict(model, files, as_json) -> None:
 
 
 @main.command()
-@click.option(
-    "--model",
-    type=click.Path(path_type=Path),
-    help="What `digitlab run --save` kept; the model that comes with digitlab, if left out.",
-)
+@MODEL
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0.5, max=30),
@@ -269,10 +264,10 @@ def predict(model, files, as_json) -> None:
 )
 def listen(model, seconds) -> None:
     """Record from the microphone, and say which digit is spoken. Nothing is kept."""
-    from digitlab import microphone, pretrained, recognisers
+    from digitlab import microphone
 
     with _plain_errors():
-        recogniser = recognisers.load(model) if model else pretrained.load()
+        recogniser = _recogniser(model)
         _echo("Say a digit ...")
         samples, rate = microphone.record(seconds, _show_level)
         click.echo("\r" + (BAR + 2) * " " + "\r", nl=False, err=True)
@@ -280,6 +275,12 @@ def listen(model, seconds) -> None:
             _echo("The recording is clipped: move away from the microphone, or turn it down.")
         answer = recogniser.predict(samples, rate)
     _echo(_chart("What was said", answer, recogniser.classes))
+
+
+def _recogniser(model: Path | None):
+    from digitlab import pretrained, recognisers
+
+    return recognisers.load(model) if model else pretrained.load()
 
 
 def _show_level(level: float) -> None:

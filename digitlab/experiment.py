@@ -4,7 +4,7 @@ Data flows one way: recordings, clips at the recipe's rate, features, a trained 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -154,12 +154,34 @@ def execute(plan: Plan) -> evaluation.Report:
     Report
         As for :func:`run`.
     """
+    is_alone = len(plan.folds) == 1
+    return evaluation.pool(
+        [report if is_alone else replace(report, recogniser=None) for report in fold_by_fold(plan)]
+    )
+
+
+def fold_by_fold(plan: Plan) -> Iterator[evaluation.Report]:
+    """Prepare once, then train and score a fold whenever the next report is asked for.
+
+    Parameters
+    ----------
+    plan : Plan
+        From :func:`plan`.
+
+    Yields
+    ------
+    Report
+        Of each fold, with what was trained as its ``recogniser``.
+
+    Examples
+    --------
+    >>> decided = plan("K2", corpus="voices", scale="smoke", seeds=2, epochs=1)
+    >>> [report.seed for report in fold_by_fold(decided)]
+    [42, 43]
+    """
     data = prepare(plan)
-    reports = []
     for fold in plan.folds:
-        report = score(plan, data, fold, train(plan, data, fold))
-        reports.append(report if len(plan.folds) == 1 else replace(report, recogniser=None))
-    return evaluation.pool(reports)
+        yield score(plan, data, fold, train(plan, data, fold))
 
 
 def prepare(plan: Plan) -> Data:
@@ -345,7 +367,7 @@ def _x_test(plan: Plan) -> np.ndarray | None:
     preparation = plan.recipe.preparation
     waveforms, _ = plan.test_corpus.prepare(preparation, most_rate=plan.corpus.rate)
     device = plan.device if plan.framework == "torch" else None
-    return features.timed(plan.recipe.features, waveforms, preparation.rate, device)[0]
+    return features.compute(plan.recipe.features, waveforms, preparation.rate, device)
 
 
 def _training_clips(plan: Plan, data: Data, fold: Fold) -> tuple[Any, float, tuple[str, ...]]:

@@ -16,6 +16,7 @@ from digitlab import corpora, evaluation, experiment, results, splits
 
 SECOND_HALF = ", second half"
 PEOPLE = f"speech_commands{SECOND_HALF}"  # the digits of people on whom nothing was chosen
+IN_TURN = "leave-one-speaker-out"
 MOST_SHOWN = 10  # runs
 UNKNOWN_SECONDS = 600.0  # of a training that no row tells of
 
@@ -69,7 +70,6 @@ def _several(names: str, **settings) -> list[Planned]:
     return [Planned(recipe=name, **settings) for name in names.split()]
 
 
-IN_TURN = "leave-one-speaker-out"
 PLANNED = (
     # the book's recognisers of digits: known speakers, each of six unseen, and 195 others
     *_several("K1 K2 K3", seeds=10),
@@ -176,10 +176,7 @@ def complete(what: Missing, file: Path) -> Iterator[evaluation.Report]:
     """
     if not what.plan.folds:
         return
-    data = experiment.prepare(what.plan)
-    for fold in what.plan.folds:
-        trained = experiment.train(what.plan, data, fold)
-        report = experiment.score(what.plan, data, fold, trained)
+    for report in experiment.fold_by_fold(what.plan):
         results.append(report, file)
         yield report
 

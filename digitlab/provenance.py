@@ -4,7 +4,7 @@ import hashlib
 import json
 import tempfile
 from dataclasses import asdict, replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -112,26 +112,21 @@ def fingerprint(recipe: str, framework: str) -> tuple[float, ...]:
     >>> len(fingerprint("K2", "torch"))
     6
     """
-    system = recipes.find(recipe)
-    preparation = system.preparation
-    changes: dict[str, Any] = {
-        "epochs": 1,
-        "batch_size": min(system.batch_size, 16),
-        "also": (),
-        "shares": {},
-        "preparation": replace(
-            preparation, n_samples=LENGTHS.get(system.model, preparation.n_samples)
-        ),
-    }
+    changes = shortened(recipes.find(recipe))
     with tempfile.TemporaryDirectory() as folder:
-        corpus = _sounds(Path(folder))
-        run = partial(experiment.plan, recipe, corpus=corpus, scale="laptop", device="cpu")
-        plan = run(framework=framework, **changes)
+        plan = experiment.plan(
+            recipe,
+            framework=framework,
+            corpus=_sounds(Path(folder)),
+            scale="laptop",
+            device="cpu",
+            **changes,
+        )
         data = experiment.prepare(plan)
         fold = plan.folds[0]
         trained = experiment.train(plan, data, fold)
         report = experiment.score(plan, data, fold, trained)
-        waveforms, _ = corpus.select(plan.places[fold.test]).prepare(plan.recipe.preparation)
+        waveforms, _ = plan.corpus.select(fold.test).prepare(plan.recipe.preparation)
     assert report.recogniser is not None and data.x is not None
     logarithms = np.log(report.recogniser.probabilities(waveforms) + 1e-12)
     numbers = (
@@ -143,6 +138,35 @@ def fingerprint(recipe: str, framework: str) -> tuple[float, ...]:
         plan.places[fold.test].sum(),
     )
     return tuple(float(f"{number:.6g}") for number in numbers)
+
+
+def shortened(recipe: recipes.Recipe) -> dict[str, Any]:
+    """Return changes that let a recipe be run in a second: one epoch, in small batches.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        A system. Where its model takes samples one by one, or many of them, clips are cut, too.
+
+    Returns
+    -------
+    dict
+        For :func:`digitlab.experiment.plan`.
+
+    Examples
+    --------
+    >>> shortened(recipes.find("L1"))["preparation"].n_samples
+    441
+    """
+    preparation = recipe.preparation
+    n_samples = LENGTHS.get(recipe.model, preparation.n_samples)
+    return {
+        "epochs": 1,
+        "batch_size": min(recipe.batch_size, 16),
+        "also": (),
+        "shares": {},
+        "preparation": replace(preparation, n_samples=n_samples),
+    }
 
 
 def _sounds(folder: Path) -> corpora.Corpus:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from digitlab import audio, augment, corpora, experiment, recipes, splits, voices
+from digitlab import audio, augment, corpora, experiment, provenance, recipes, splits, voices
 from digitlab.environment import FRAMEWORKS, reports_here
 from digitlab.preparation import prepare
 from digitlab.recipes import RECIPES
@@ -15,21 +15,7 @@ from digitlab.training import EarlyStopping
 FOUR = ("jackson", "nicolas", "theo", "yweweler")
 LSTMS = {"L1": (4510, 56), "L2": (318218, 56), "L3": (4510, 64 * 9), "L4": (318218, 64 * 9)}
 # one epoch, in batches that forty clips fill, of a part of each clip where a model takes samples
-SMALL = {
-    name: {
-        "epochs": 1,
-        "shares": {},
-        "also": (),
-        "batch_size": min(recipe.batch_size, 16),
-        "preparation": replace(
-            recipe.preparation,
-            n_samples={"raw_lstm": 441, "deep_cnn": 4000}.get(
-                recipe.model, recipe.preparation.n_samples
-            ),
-        ),
-    }
-    for name, recipe in RECIPES.items()
-}
+SMALL = {name: provenance.shortened(recipe) for name, recipe in RECIPES.items()}
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ pytest.importorskip("torch")
 
 ASSETS = ROOT / "book" / "assets"
 SCRIPTS = ("listener.js", "recogniser.js", "recogniser_weights.js", "recogniser_example.js")
-DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+DIGITS = voices.DIGIT_WORDS
 ALLOWED = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
 VOICES = (1, 4, 6, 7)
 LONG = 20_000  # ms: the first answer of a busy machine

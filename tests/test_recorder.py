@@ -14,7 +14,7 @@ from digitlab.widgets.recorder_widget import Recorder
 RATE = 48000
 ALLOWED = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 MODEL = """
-const state = {seconds: 1.5, prompt: "Say: six", message: "", n_taken: 0};
+const state = {seconds: 1.5, prompt: "Say: six", message: ""};
 const model = {
   get: (name) => state[name],
   set: (name, value) => (state[name] = value),

@@ -68,8 +68,8 @@
     async function answer(blob) {
       const engine = await recogniser();
       const { samples, rate } = await recording().decode(await blob.arrayBuffer());
-      const { clip } = engine.prepare(samples, rate);
-      const { label, probabilities, done } = engine.recognise(samples, rate);
+      const { clip, done } = engine.prepare(samples, rate);
+      const { label, probabilities } = engine.answer(clip);
       const percent = (p) => `${Math.round(100 * p)} %`;
       const heard = WORDS[label] ? `${WORDS[label]}, ${percent(probabilities[label])}` : "no digit";
       say(`I heard: ${heard}.`);

@@ -343,14 +343,19 @@ globalThis.digitRecogniser = (() => {
     return softmax(convolve(meanAndMaximum(maps), dense).values);
   }
 
-  // Say which digit a recording holds, or "other"; of what probability each is; what was changed.
-  function recognise(recording, rate) {
+  // Say which digit a clip holds, or "other", and of what probability each is.
+  function answer(clip) {
     const { classes, refuseAbove } = loadNetwork();
-    const { clip, done } = prepare(recording, rate);
     const p = probabilities(clip);
     const other = classes.indexOf("other");
     const digit = classes[indexOfLargest(p.map((value, i) => (i === other ? -1 : value)))];
-    return { label: p[other] > refuseAbove ? "other" : digit, probabilities: p, done };
+    return { label: p[other] > refuseAbove ? "other" : digit, probabilities: p };
+  }
+
+  // The same of a recording, and what was changed in it.
+  function recognise(recording, rate) {
+    const { clip, done } = prepare(recording, rate);
+    return { ...answer(clip), done };
   }
 
   // ---------------------------------------------------------------- weights
@@ -382,7 +387,7 @@ globalThis.digitRecogniser = (() => {
     return network;
   }
 
-  return { prepare, features, probabilities, recognise };
+  return { prepare, features, probabilities, answer, recognise };
 })();
 
 if (typeof module !== "undefined") module.exports = globalThis.digitRecogniser;

@@ -58,8 +58,7 @@ def normalised_log_mel(waveforms: np.ndarray, rate: float) -> np.ndarray:
     >>> features.shape, np.allclose(features, normalised_log_mel(tone / 10, 8000), atol=1e-4)
     ((1, 65, 40), True)
     """
-    powers = power_frames(waveforms, rate)
-    return normalise_levels(powers @ mel_filters(rate).T)
+    return normalise_levels(_mel_powers(waveforms, rate))
 
 
 def loudness_normalised_log_mel(waveforms: np.ndarray, rate: float) -> np.ndarray:
@@ -90,8 +89,7 @@ def loudness_normalised_log_mel(waveforms: np.ndarray, rate: float) -> np.ndarra
     >>> np.allclose(features, loudness_normalised_log_mel(noise / 10, 8000), atol=1e-4)
     True
     """
-    powers = power_frames(waveforms, rate)
-    return normalise_levels(powers @ mel_filters(rate).T, each_band=False)
+    return normalise_levels(_mel_powers(waveforms, rate), each_band=False)
 
 
 def log_mel_statistics(waveforms: np.ndarray, rate: float) -> np.ndarray:
@@ -122,9 +120,9 @@ def log_mel_statistics(waveforms: np.ndarray, rate: float) -> np.ndarray:
     >>> log_mel_statistics(noise, 8000).shape
     (2, 120)
     """
-    powers = power_frames(waveforms, rate) @ mel_filters(rate).T
+    powers = _mel_powers(waveforms, rate)
     levels = normalise_levels(powers, each_band=False)
-    sounds = _is_within(powers, SOUNDING_DB)
+    sounds = _is_within(*_loudness(powers), SOUNDING_DB)
     n_frames = sounds.sum(axis=1)
     mean = (levels * sounds).sum(axis=1) / n_frames
     variance = ((levels - mean[:, np.newaxis]) ** 2 * sounds).sum(axis=1) / n_frames
@@ -220,18 +218,26 @@ def normalise_levels(powers: np.ndarray, *, each_band: bool = True) -> np.ndarra
     >>> bool(np.allclose(levels, normalise_levels(powers * np.arange(1, 41)), atol=1e-3))
     True
     """
-    frames = powers.sum(axis=2, keepdims=True)
-    loudest = np.maximum(frames.max(axis=1, keepdims=True), LEAST_POWER)
+    frames, loudest = _loudness(powers)
     levels = 10 * np.log10(np.maximum(powers, loudest * 10 ** (-DYNAMIC_RANGE_DB / 10)))
-    is_loud = _is_within(powers, LOUD_DB)
+    is_loud = _is_within(frames, loudest, LOUD_DB)
     mean = (levels * is_loud).sum(axis=1, keepdims=True) / is_loud.sum(axis=1, keepdims=True)
     if not each_band:
         mean = mean.mean(axis=2, keepdims=True)
     return ((levels - mean) / SCALE_DB).astype(np.float32)
 
 
-def _is_within(powers: np.ndarray, range_db: float) -> np.ndarray:
-    """Tell which frames are at most so far below the loudest, (n_clips, n_frames, 1)."""
+def _mel_powers(waveforms: np.ndarray, rate: float) -> np.ndarray:
+    """Return the powers of mel bands, (n_clips, n_frames, 40)."""
+    return power_frames(waveforms, rate) @ mel_filters(rate).T
+
+
+def _loudness(powers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the power of each frame, (n_clips, n_frames, 1), and of the loudest of each clip."""
     frames = powers.sum(axis=2, keepdims=True)
-    loudest = np.maximum(frames.max(axis=1, keepdims=True), LEAST_POWER)
+    return frames, np.maximum(frames.max(axis=1, keepdims=True), LEAST_POWER)
+
+
+def _is_within(frames: np.ndarray, loudest: np.ndarray, range_db: float) -> np.ndarray:
+    """Tell which frames are at most so far below the loudest."""
     return frames + LEAST_POWER >= loudest * 10 ** (-range_db / 10)

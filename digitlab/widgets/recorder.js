@@ -34,7 +34,6 @@ function render({ model, el }) {
       playback.src = URL.createObjectURL(blob);
       playback.hidden = false;
       model.set("rate", rate);
-      model.set("n_taken", model.get("n_taken") + 1);
       model.set("sound", new DataView(samples.buffer));
       model.save_changes();
     } catch (error) {

@@ -90,8 +90,10 @@ def recording_session(
     def ask() -> None:
         left = missing()
         n_done = 10 * n_takes - len(left)
-        word = f"Say: {DIGIT_WORDS[left[0]]} ({n_done + 1} of {10 * n_takes})" if left else ""
-        widget.prompt = word or f"Done: {n_done} recordings are in {folder}."
+        if left:
+            widget.prompt = f"Say: {DIGIT_WORDS[left[0]]} ({n_done + 1} of {10 * n_takes})"
+        else:
+            widget.prompt = f"Done: {n_done} recordings are in {folder}."
 
     def use() -> None:
         if left := missing():

@@ -49,10 +49,9 @@ class Recorder(anywidget.AnyWidget):
     message = traitlets.Unicode().tag(sync=True)
     sound = traitlets.Bytes().tag(sync=True)
     rate = traitlets.Int(48000).tag(sync=True)
-    n_taken = traitlets.Int(0).tag(sync=True)
 
-    def __init__(self, seconds: float = 2.5, prompt: str = ""):
-        super().__init__(seconds=seconds, prompt=prompt)
+    def __init__(self, seconds: float = 2.5):
+        super().__init__(seconds=seconds)
         self.when_good: Callable[[], None] = lambda: None
         self.observe(self._judge, "sound")
 

@@ -1,6 +1,5 @@
 """A table of scores whose cells can be heard (chapter 15)."""
 
-import base64
 import html
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, NamedTuple
@@ -9,7 +8,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.colors import to_hex
 
-from digitlab.audio import wav_bytes
+from digitlab.audio import wav_url
 from digitlab.environment import require
 
 if TYPE_CHECKING:
@@ -132,7 +131,5 @@ def _cell(score: float, what: Sound | None, name: str) -> str:
 
 
 def _audio(name: str, what: Sound) -> str:
-    content = base64.b64encode(wav_bytes(what.words, what.samples, what.rate)).decode()
-    return (
-        f'<audio data-name="{name}" preload="none" src="data:audio/wav;base64,{content}"></audio>'
-    )
+    source = wav_url(what.words, what.samples, what.rate)
+    return f'<audio data-name="{name}" preload="none" src="{source}"></audio>'
