@@ -1,4 +1,7 @@
 from . import (
+    adaptation as adaptation,
+)
+from . import (
     audio as audio,
 )
 from . import (
@@ -60,6 +63,9 @@ from . import (
 )
 from . import (
     riff as riff,
+)
+from . import (
+    speech_measures as speech_measures,
 )
 from . import (
     splits as splits,

@@ -37,7 +37,7 @@ def main() -> None:
 
 @main.group()
 def data() -> None:
-    """List, find, fetch and verify the corpora."""
+    """List, find, fetch, verify and merge corpora."""
 
 
 @data.command("list")
@@ -95,6 +95,26 @@ def verify(name: str) -> None:
         for rows in corpus.duplicates():
             paths = corpus.table["path"][rows]
             _echo("the same recording: " + " = ".join(map(str, paths)))
+
+
+@data.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+def merge(folder: Path, target: Path) -> None:
+    """Make one corpus of the folders in which several people recorded themselves.
+
+    FOLDER holds a folder for each person, with their recordings and a consent.txt. The good ones
+    are copied to TARGET under pseudonyms; what is left out is listed, and why.
+    """
+    from digitlab import corpora
+
+    with _plain_errors():
+        report = corpora.merge(folder, target)
+        kept = report[report["kept_as"] != ""]
+        for row in report[report["problem"] != ""].itertuples():
+            _echo(f"{row.person}/{row.file}: {row.problem}")
+        n_people = kept["speaker"].nunique()
+        _echo(f"{len(kept)} of {len(report)} recordings, by {n_people} people, are in {target}.")
 
 
 @main.command()

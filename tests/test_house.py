@@ -18,7 +18,16 @@ ROOMS = [
     "corpora",
     "splits",
 ]
-ROOMS += ["augment", "features", "perturbation", "models", "training", "evaluation", "plotting"]
+ROOMS += [
+    "augment",
+    "features",
+    "speech_measures",
+    "perturbation",
+    "models",
+    "training",
+    "evaluation",
+    "plotting",
+]
 ROOMS += ["widgets", "recipes", "recognisers", "pretrained", "plans", "experiment"]
 ROOMS += ["provenance", "results", "planned", "cli"]
 NEVER = {("plotting", "training"), ("widgets", "training"), ("models", "corpora")}

@@ -9,6 +9,7 @@ looks at the recordings themselves.
 from digitlab.corpora.corpus import Corpus
 from digitlab.corpora.fetch import CorpusUnreachable, fetch
 from digitlab.corpora.load import example, find, load, verify
+from digitlab.corpora.merge import merge
 from digitlab.corpora.sources import DIGITS, SOURCES, Source
 from digitlab.environment import SCALES, scale_from_environment
 from digitlab.layouts import METADATA, OTHER, CorpusError
@@ -27,6 +28,7 @@ __all__ = [
     "fetch",
     "find",
     "load",
+    "merge",
     "scale_from_environment",
     "verify",
 ]
