@@ -6,11 +6,13 @@ normalisation, the last layer, every weight. All are built in the open in chapte
 
 import copy
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from digitlab import perturbation, voices
+from digitlab.corpora import Corpus
 from digitlab.environment import require
 from digitlab.features.normalised import normalised_log_mel, power_frames
 from digitlab.layouts import OTHER
@@ -26,10 +28,23 @@ from digitlab.training.torch import fit  # noqa: E402
 WAYS = ("statistics", "last layer", "everything")
 FEATURES = "normalised_log_mel"
 PRIOR = 16  # clips that the statistics of the training count for
-EPOCHS, COPIES, BATCH_SIZE = 20, 8, 32
-LEARNING_RATE = {"last layer": 3e-3, "everything": 3e-4}
-N_SOUNDS, N_WORDS = 60, 60  # that stay refused
+EPOCHS, COPIES, BATCH_SIZE = 10, 4, 32
+LEARNING_RATE = {"last layer": 1e-2, "everything": 3e-4}
+N_SOUNDS, N_WORDS = 30, 30  # that stay refused
 N_LAST = 2  # the dense layer, and what makes probabilities of its output
+
+
+def settings() -> str:
+    """Return all that is set in this module, as a text: what its results depend on.
+
+    Examples
+    --------
+    >>> settings()[:10]
+    'prior 16, '
+    """
+    rates = ", ".join(f"{way} {rate}" for way, rate in LEARNING_RATE.items())
+    counts = f"epochs {EPOCHS}, copies {COPIES}, batch {BATCH_SIZE}"
+    return f"prior {PRIOR}, {counts}, {rates}, others {N_SOUNDS} and {N_WORDS}"
 
 
 def adapt(
@@ -48,7 +63,7 @@ def adapt(
         A network on normalised log-mel spectrograms in PyTorch, such as B1 or the one that comes
         with digitlab. It stays as it is.
     waveforms : array of shape (n_clips, n_samples)
-        Clips of the speaker, prepared as the recogniser takes them; one for each class or more.
+        Clips of the speaker, prepared as the recogniser takes them; one of each digit at least.
     labels : array of shape (n_clips,)
         Places in its ``classes``.
     way : {"statistics", "last layer", "everything"}
@@ -67,7 +82,8 @@ def adapt(
     Raises
     ------
     ValueError
-        If the recogniser is of another kind, or clips and labels do not fit it.
+        If the recogniser is of another kind, if clips and labels do not fit it, or if it would be
+        trained without one of its digits.
 
     Notes
     -----
@@ -89,12 +105,73 @@ def adapt(
     if way == "statistics":
         mix_statistics(model, normalised_log_mel(waveforms, preparation.rate))
     else:
+        _refuse_missing(recogniser, labels)
         if OTHER in recogniser.classes:
             others = _no_digits(preparation, seed)
             waveforms = np.concatenate([waveforms, others])
             labels = np.r_[labels, np.full(len(others), recogniser.classes.index(OTHER))]
         _train(model, way, waveforms, labels, preparation.rate, seed)
     return replace(recogniser, model=model.eval(), recipe=f"{recogniser.recipe}, {way} adapted")
+
+
+def adapt_to(
+    recogniser: Recogniser, corpus: Corpus, *, way: str = "everything", seed: int = 42
+) -> tuple[Recogniser, tuple[int, int, int]]:
+    """Adapt to all recordings of a corpus, and tell how much that helps on ones held back.
+
+    The last take of each digit of which there are several is held back first: a recogniser that is
+    adapted to the rest says what to expect. The one that is returned has learned from all.
+
+    Parameters
+    ----------
+    recogniser : Recogniser
+        As for :func:`adapt`.
+    corpus : Corpus
+        Recordings of the speaker; those that are no digits are left out.
+    way, seed
+        As for :func:`adapt`.
+
+    Returns
+    -------
+    adapted : Recogniser
+        It has learned from all of the recordings.
+    counts : tuple of int
+        How many recordings were held back, and of these, how many were recognised before and after.
+
+    Raises
+    ------
+    ValueError
+        If there is no digit in the corpus, or as for :func:`adapt`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from digitlab import corpora, pretrained
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = voices.write_corpus(folder, n_speakers=1, n_takes=2)
+    ...     adapted, counts = adapt_to(pretrained.load(), corpora.load(folder), way="statistics")
+    >>> adapted.recipe, counts[0]
+    ('B2, statistics adapted', 10)
+    """
+    corpus = corpus.digits()
+    if not len(corpus):
+        raise ValueError(f"{corpus.title}: there is no digit among them to adapt to")
+    waveforms, _ = corpus.prepare(recogniser.preparation)
+    labels = corpus.table["label"].to_numpy()
+    names = [corpus.classes[label] for label in labels]
+    answers = np.array([recogniser.classes.index(name) for name in names])
+    takes = corpus.table.groupby("label").cumcount()
+    is_last = (takes > 0) & (takes == takes.groupby(labels).transform("max"))
+    test, rest = is_last.to_numpy(), ~is_last.to_numpy()
+    counts = (0, 0, 0)
+    if test.any():
+        trial = adapt(recogniser, waveforms[rest], answers[rest], way=way, seed=seed)
+        right = [
+            int((system.probabilities(waveforms[test]).argmax(axis=1) == answers[test]).sum())
+            for system in (recogniser, trial)
+        ]
+        counts = (int(test.sum()), *right)
+    return adapt(recogniser, waveforms, answers, way=way, seed=seed), counts
 
 
 def mix_statistics(model: torch.nn.Module, x: np.ndarray, n_before: float = PRIOR) -> None:
@@ -199,6 +276,22 @@ def _train(
     )
 
 
+def _refuse_missing(recogniser: Recogniser, labels: np.ndarray) -> None:
+    """Refuse clips of some classes alone: the network would forget the others."""
+    there = set(np.unique(labels))
+    missing = [
+        name
+        for label, name in enumerate(recogniser.classes)
+        if label not in there and name != OTHER
+    ]
+    if missing:
+        raise ValueError(
+            f"there is no recording of {', '.join(missing)}: a network that is adapted without "
+            "them would forget them. Record each at least once"
+        )
+
+
+@lru_cache(maxsize=4)
 def _no_digits(preparation: Preparation, seed: int) -> np.ndarray:
     """Return noises, hums and notes, and synthetic words that are no digits."""
     rate, n_samples = preparation.rate, preparation.n_samples

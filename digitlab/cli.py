@@ -1,4 +1,4 @@
-"""The command line: ``digitlab data | run | predict | listen | doctor``."""
+"""The command line: ``digitlab data | run | predict | listen | adapt | doctor``."""
 
 import importlib.util
 import json
@@ -308,6 +308,37 @@ def _show_level(level: float) -> None:
     if sys.stderr.isatty():
         bar = "#" * round(BAR * min(level, 1))
         click.echo(f"\r[{bar:<{BAR}}]", nl=False, err=True)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--save", required=True, type=click.Path(path_type=Path), help="Its file, an .npz.")
+@click.option(
+    "--way",
+    type=click.Choice(["statistics", "last layer", "everything"]),
+    default="everything",
+    show_default=True,
+    help="What of the network changes.",
+)
+@MODEL
+def adapt(folder: Path, save: Path, way: str, model: Path | None) -> None:
+    """Adapt a model to a speaker, from a FOLDER of their recordings.
+
+    They are called {digit}_{speaker}_{take}.wav; five takes of each digit are plenty. The last take
+    of each is held back first, to tell how much the adaptation helps.
+    """
+    from digitlab import adaptation, corpora, recognisers
+
+    with _plain_errors():
+        recognisers.refuse_place(save)
+        corpus = corpora.load(folder)
+        adapted, (n_test, before, after) = adaptation.adapt_to(_recogniser(model), corpus, way=way)
+        adapted.save(save)
+    if n_test:
+        _echo(f"Of {n_test} recordings held back, {before} were recognised before, {after} after.")
+    else:
+        _echo("Each digit is there once, so nothing was held back to test it.")
+    _echo(f"Adapted to {len(corpus)} recordings: digitlab predict --model {save} FILES")
 
 
 @main.command()

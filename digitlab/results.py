@@ -53,6 +53,31 @@ def load() -> pd.DataFrame:
     return pd.read_csv(FILE, keep_default_na=True, dtype={"fold": str})
 
 
+def adaptation() -> pd.DataFrame:
+    """Read what adaptation to a speaker gained, as ``benchmarks/adaptation.py`` measured it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each speaker, way and number of takes: ``accuracy`` on the speaker's other clips,
+        and ``accuracy_of_others`` on clips of the speakers whom the network was trained on.
+
+    Raises
+    ------
+    FileNotFoundError
+        As for :func:`load`.
+
+    Examples
+    --------
+    >>> sorted(set(adaptation()["n_takes"]))
+    [0, 1, 3, 5]
+    """
+    file = FILE.with_name("adaptation.csv")
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} is missing: run  python benchmarks/adaptation.py")
+    return pd.read_csv(file, dtype={"speaker": str})
+
+
 def append(report: Report, file: Path) -> None:
     """Add a report's runs to a CSV file, one row a run; the file is made if it is missing.
 

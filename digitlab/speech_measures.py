@@ -12,7 +12,7 @@ import pandas as pd
 from digitlab.features.normalised import mel_filters, power_frames
 from digitlab.preparation import find_word
 
-FRAMES: dict[str, Any] = {"frame_length": 512, "hop_length": 128}  # of samples at 8 kHz: 64 ms, 16 ms
+FRAMES: dict[str, Any] = {"frame_length": 512, "hop_length": 128}  # 64 and 16 ms at 8 kHz
 PITCHES = (70, 400)  # Hz
 LOUD = 4  # frames at least a fourth as high as the highest
 FACTORS = np.geomspace(0.75, 1.45, 14)

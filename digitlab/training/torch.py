@@ -184,7 +184,8 @@ def load_optimizer(optimizer: "torch.optim.Optimizer", state: dict) -> None:
 
 def to_tensors(x: np.ndarray, y: np.ndarray, device: str) -> tuple["torch.Tensor", "torch.Tensor"]:
     """Return features and labels on a device."""
-    return torch.as_tensor(x, device=device).float(), torch.as_tensor(y, device=device).long()
+    # a table's column is not writable, which PyTorch warns of
+    return torch.as_tensor(x, device=device).float(), torch.tensor(y, device=device).long()
 
 
 def measure(model: "torch.nn.Module", x: "torch.Tensor", y: "torch.Tensor") -> tuple[float, float]:
