@@ -170,7 +170,7 @@ def adapt_to(
             int((system.probabilities(waveforms[test]).argmax(axis=1) == answers[test]).sum())
             for system in (recogniser, trial)
         ]
-        counts = (int(test.sum()), *right)
+        counts = (int(test.sum()), right[0], right[1])
     return adapt(recogniser, waveforms, answers, way=way, seed=seed), counts
 
 
