@@ -16,7 +16,7 @@ IN_TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 export GOMP_SPINCOUNT ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-all test-newest test-lab pdf lab promises pretrained tensorboard clean FORCE
+.PHONY: help book test test-all test-newest test-lab pdf lab promises pretrained word tensorboard clean FORCE
 
 help: ## List all targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,6 +64,9 @@ pretrained: .venv/installed ## Train the model that comes with digitlab, on all 
 	$(BIN)/python benchmarks/pretrained.py
 	$(BIN)/python -m digitlab.pretrained.javascript > book/assets/recogniser_weights.js
 	$(BIN)/python -m digitlab.pretrained.javascript example > book/assets/recogniser_example.js
+
+word: .venv/installed ## Draw the moving picture of the front page
+	$(BIN)/python book/draw_word.py > book/assets/word.svg
 
 clean: ## Delete what was built, but not .venv
 	rm -rf _build .venv-newest
