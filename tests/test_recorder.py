@@ -17,8 +17,10 @@ MODEL = """
 const state = {seconds: 1.5, prompt: "Say: six", message: ""};
 const model = {
   get: (name) => state[name],
-  set: (name, value) => (state[name] = value),
-  save_changes: () => (window.saved = true),
+  send: (content, callbacks, [sound]) => {
+    Object.assign(state, { rate: content.rate, sound });
+    window.saved = true;
+  },
   on: () => {},
 };
 import(URL.createObjectURL(new Blob([module], {type: "text/javascript"}))).then((widget) =>
@@ -26,7 +28,7 @@ import(URL.createObjectURL(new Blob([module], {type: "text/javascript"}))).then(
 window.state = state;
 """
 TAKEN = """() => {
-  const bytes = new Uint8Array(state.sound.buffer);
+  const bytes = new Uint8Array(state.sound);
   let text = "";
   bytes.forEach((byte) => (text += String.fromCharCode(byte)));
   return btoa(text);
@@ -35,8 +37,7 @@ TAKEN = """() => {
 
 def arrive(recorder, samples, rate=RATE):
     """Let a recording come from the browser."""
-    recorder.rate = rate
-    recorder.sound = np.asarray(samples, "<f4").tobytes()
+    recorder._handle_custom_msg({"rate": rate}, [memoryview(np.asarray(samples, "<f4").tobytes())])
 
 
 def word(digit, speaker=4):
@@ -52,7 +53,7 @@ def test_python_gets_what_the_browser_took():
     arrive(recorder, word(3))
     samples, rate = recorder.recording
     assert rate == RATE and np.array_equal(samples, word(3))
-    assert recorder.message == f"{len(samples) / RATE:.1f} s recorded."
+    assert recorder.message == f"{len(samples) / RATE:.1f} s recorded; the word takes 0.4 s."
     assert "<audio" in recorder.player().data
 
 
