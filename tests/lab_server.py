@@ -15,8 +15,8 @@ READY = "jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.statu
 
 
 def set_lab(settings, plugin, values):
-    """Change settings of one of JupyterLab's plug-ins."""
-    file = settings / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
+    """Change settings of a plug-in, such as ``@jupyterlab/notebook-extension/tracker``."""
+    file = settings / f"{plugin}.jupyterlab-settings"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(values))
 

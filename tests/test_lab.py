@@ -17,7 +17,7 @@ def lab(tmp_path_factory):
     folder, settings = tmp_path_factory.mktemp("lab"), tmp_path_factory.mktemp("settings")
     plain_notebooks.write(folder)
     # draw also what is out of sight
-    set_lab(settings, "notebook-extension/tracker", {"windowingMode": "none"})
+    set_lab(settings, "@jupyterlab/notebook-extension/tracker", {"windowingMode": "none"})
     with served(folder, settings) as address:
         yield address
 

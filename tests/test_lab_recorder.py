@@ -15,7 +15,7 @@ from digitlab import audio, pretrained, voices
 
 RATE = 48000
 VOICES = (1, 4, 6, 7)
-SPOKEN = [(digit, VOICES[digit % 4]) for digit in range(10)]
+SPOKEN = [(digit, VOICES[(digit + 1) % 4]) for digit in range(10)]
 if os.environ.get("DIGITLAB_LAB") == "all":  # `make test-lab`: all by all, which takes minutes
     SPOKEN = [(digit, speaker) for speaker in VOICES for digit in range(10)]
 FLAGS = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
@@ -23,6 +23,7 @@ CELLS = {
     "record.ipynb": [
         "from digitlab import widgets\nmicrophone = widgets.recorder(1.2)\nmicrophone"
     ],
+    "saved.ipynb": ["from digitlab import widgets\nwidgets.recorder(1.2)"],
     "session.ipynb": [
         "from digitlab import widgets\n"
         "session = widgets.recording_session('mine', 'anna', n_takes=1, seconds=1.2)\nsession"
@@ -63,7 +64,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def lab(folder, tmp_path_factory):
     settings = tmp_path_factory.mktemp("settings")
-    set_lab(settings, "apputils-extension/notification", {"fetchNews": "false"})
+    set_lab(settings, "@jupyter-widgets/jupyterlab-manager/plugin", {"saveState": True})
     with served(folder, settings) as address:
         yield address
 
@@ -138,11 +139,11 @@ def test_digits_reach_the_kernel_and_are_understood(opened, chromium, microphone
         assert re.match(r"\d\.\d s recorded; the word takes 0\.\d s\.", record(page))
         label = page.evaluate(RUN, "print(recogniser.predict(*microphone.recording).label)")
         answer = recogniser.predict(samples, RATE)
-        if answer.probabilities.max() > 0.5:  # no toss-up between two digits
+        if answer.label != "other" and answer.probabilities.max() > 0.5:  # no toss-up
             heard.append(label)
             expected.append(answer.label)
     assert heard == expected
-    assert len(heard) >= 0.9 * len(SPOKEN) and len(set(expected) - {"other"}) >= 9
+    assert len(heard) >= 0.9 * len(SPOKEN) and len(set(expected)) >= 9
     saved = page.evaluate(RUN, "print(microphone.save('saved', 9, 'anna'))")
     assert saved == "saved/9_anna_0.wav"
     samples, rate = audio.read_wav(folder / saved)
@@ -207,3 +208,24 @@ def test_a_cell_run_again_and_a_kernel_restarted_in_the_middle(opened, chromium,
     page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
     page.wait_for_function("document.querySelector('.recorder output')?.textContent === ''")
     assert "recorded" in record(page)
+
+
+def test_a_notebook_saved_with_its_recorder_holds_no_sound_and_opens_again(
+    opened, chromium, microphone, folder
+):
+    microphone(spoken(8, 6))
+    page = opened(chromium, "saved.ipynb")
+    assert "recorded" in record(page)
+    page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+    page.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty")
+    saved = (folder / "saved.ipynb").read_text("utf-8")
+    assert "widget-state" in saved and len(saved) < 20_000
+    page.reload()
+    page.wait_for_selector(".recorder button.record")
+    page.wait_for_function(READY)
+    assert "recorded" in record(page)  # the kernel is still there
+    page.evaluate("jupyterapp.serviceManager.sessions.shutdownAll()")
+    page.reload()
+    page.wait_for_selector(".recorder button.record")
+    page.wait_for_function(READY)
+    assert record(page).endswith("run the cell again.")  # a new kernel, which knows no recorder

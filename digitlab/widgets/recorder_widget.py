@@ -76,10 +76,11 @@ class Recorder(anywidget.AnyWidget):
 
     def _receive(self, _: "Recorder", content: dict, buffers: list) -> None:
         """Take what the browser sends."""
-        if content.get("undo"):
-            self.when_undone()
-        else:
-            self.take(np.frombuffer(buffers[0], "<f4"), content["rate"])
+        with self.hold_sync():  # prompt and message change together
+            if content.get("undo"):
+                self.when_undone()
+            else:
+                self.take(np.frombuffer(buffers[0], "<f4"), content["rate"])
         self.send({"taken": True})
 
     def take(self, samples: np.ndarray, rate: int) -> None:
