@@ -81,6 +81,7 @@ def draw_air(samples):
         delay = slot * SLOT / SPEED  # in ms
         seen = np.interp(time[-1] - delay, time, displacement)
         own = zip(x[slots == slot], y[slots == slot], strict=True)
+        own = sorted(own, key=lambda dot: abs(dot[1] - AIR_HEIGHT / 2))
         data = [f"M{a:.1f} {b:.1f}h0" for a, b in own]
         dots = f'd="{"".join(data)}"'
         moving.append(f'<path {dots} style="--x:{delay / time[-1]:.4f}"/>')

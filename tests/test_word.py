@@ -64,6 +64,11 @@ def test_its_numbers_and_its_answer_are_those_of_the_word(committed):
     )
 
 
+def test_it_says_how_much_slower_the_air_moves(committed):
+    seen = float(re.search(r"word-air ([\d.]+)s linear", committed)[1])
+    assert f"{seen / draw_word.AIR_S:.0f} times slower" in committed
+
+
 def test_air_is_dense_where_the_pressure_is_high(committed):
     still = committed[committed.index('"dots still"') : committed.index('class="zero"')]
     x = [
