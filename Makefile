@@ -65,6 +65,7 @@ pretrained: .venv/installed ## Train the model that comes with digitlab, on all 
 	$(BIN)/python benchmarks/pretrained.py
 	$(BIN)/python -m digitlab.pretrained.javascript > book/assets/recogniser_weights.js
 	$(BIN)/python -m digitlab.pretrained.javascript example > book/assets/recogniser_example.js
+	$(BIN)/python book/draw_word.py > book/assets/word.svg
 
 word: .venv/installed ## Draw the moving picture of the front page
 	$(BIN)/python book/draw_word.py > book/assets/word.svg
