@@ -8,7 +8,8 @@ BUILT := _build/$(SCALE)
 PAGE := $(BUILT)/_build/html/index.html
 PACKAGE := $(shell find digitlab -name '*.py' -o -name '*.js' -o -name '*.txt') pyproject.toml constraints.txt
 BOOK := _config.yml _toc.yml $(shell find book -type f -not -path '*/.*' -not -path '* *')
-PAGE_TESTS := tests/test_pages.py tests/test_browser.py tests/test_print.py tests/test_lab.py
+PAGE_TESTS := tests/test_pages.py tests/test_browser.py tests/test_print.py tests/test_lab.py \
+	tests/test_lab_recorder.py
 UNIT_TESTS := $(filter-out tests/test_chapters.py $(PAGE_TESTS),$(wildcard tests/test_*.py))
 IN_TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
@@ -16,7 +17,7 @@ IN_TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 export GOMP_SPINCOUNT ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-all test-newest test-lab pdf lab promises pretrained tensorboard clean FORCE
+.PHONY: help book test test-all test-newest test-lab pdf lab promises pretrained word tensorboard clean FORCE
 
 help: ## List all targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,8 +41,8 @@ test-all: .venv/installed
 	$(MAKE) book
 	DIGITLAB_SCALE=$(SCALE) $(BIN)/python -m pytest --numprocesses 2 $(PAGE_TESTS)
 
-test-lab: .venv/installed ## Run every chapter in JupyterLab, in a browser, as `make test` runs two
-	DIGITLAB_SCALE=smoke DIGITLAB_LAB=all $(BIN)/python -m pytest --numprocesses 2 tests/test_lab.py
+test-lab: .venv/installed ## Run every chapter in JupyterLab, in a browser (`make test`: two), and record
+	DIGITLAB_SCALE=smoke DIGITLAB_LAB=all $(BIN)/python -m pytest --numprocesses 2 tests/test_lab.py tests/test_lab_recorder.py
 
 test-newest: ## Run the unit tests with the newest release of everything, in .venv-newest
 	"$(PYTHON)" -m venv --clear .venv-newest
@@ -64,6 +65,10 @@ pretrained: .venv/installed ## Train the model that comes with digitlab, on all 
 	$(BIN)/python benchmarks/pretrained.py
 	$(BIN)/python -m digitlab.pretrained.javascript > book/assets/recogniser_weights.js
 	$(BIN)/python -m digitlab.pretrained.javascript example > book/assets/recogniser_example.js
+	$(BIN)/python book/draw_word.py > book/assets/word.svg
+
+word: .venv/installed ## Draw the moving picture of the front page
+	$(BIN)/python book/draw_word.py > book/assets/word.svg
 
 clean: ## Delete what was built, but not .venv
 	rm -rf _build .venv-newest

@@ -29,6 +29,7 @@ USED_FOR = {
     r"mathjax/|window\.MathJax": r'class="math\b|class="output text_latex',
     r"flipbook\.js": r'class="flipbook"',
     r"recording\.js|listener\.js": r'class="listener"',
+    r"\bword\.js": 'class="word"',
     r"search\.js|sections\.js": 'id="search-results"',
 }
 LOADED = re.compile(r"[ \t]*(?:<script\b[^>]*>[^<]*</script>|<link\b[^>]*>)[ \t]*\n?")

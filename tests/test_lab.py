@@ -1,20 +1,14 @@
 """The chapters in JupyterLab, in a real browser: opened, run, read, worked with."""
 
-import json
 import os
 import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 
 import plain_notebooks
 import pytest
-from conftest import CHAPTERS, ROOT
+from conftest import CHAPTERS
+from lab_server import READY, served, set_lab
 
 RAW = re.compile(r":::|```|\{[\w:]+\}`|\((?:eq|fig|ex)-\d\d-|\bcell-id=|⚠")
-READY = "jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 
 
 @pytest.fixture(scope="module")
@@ -22,39 +16,10 @@ def lab(tmp_path_factory):
     """Serve copies of all chapters in JupyterLab; return its address."""
     folder, settings = tmp_path_factory.mktemp("lab"), tmp_path_factory.mktemp("settings")
     plain_notebooks.write(folder)
-    tracker = settings / "@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
-    tracker.parent.mkdir(parents=True)
-    tracker.write_text(json.dumps({"windowingMode": "none"}))  # draw also what is out of sight
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{free.getsockname()[1]}/lab"
-    options = {
-        "ServerApp.port": address.rsplit(":")[-1].removesuffix("/lab"),
-        "ServerApp.root_dir": folder,
-        "IdentityProvider.token": "",
-        "LabApp.expose_app_in_browser": True,
-    }
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
-    command += [f"--{name}={value}" for name, value in options.items()]
-    environment = os.environ | {
-        "JUPYTERLAB_SETTINGS_DIR": str(settings),
-        "JUPYTER_PATH": str(ROOT / "book/jupyter"),  # as `make lab` does
-    }
-    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as server:
-        wait_for(address)
+    # draw also what is out of sight
+    set_lab(settings, "@jupyterlab/notebook-extension/tracker", {"windowingMode": "none"})
+    with served(folder, settings) as address:
         yield address
-        server.terminate()
-
-
-def wait_for(address, seconds=60):
-    """Wait until a server answers."""
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            return urllib.request.urlopen(address).close()
-        except OSError:
-            assert time.monotonic() < end, f"{address} does not answer"
-            time.sleep(0.2)
 
 
 @pytest.fixture

@@ -17,8 +17,10 @@ MODEL = """
 const state = {seconds: 1.5, prompt: "Say: six", message: ""};
 const model = {
   get: (name) => state[name],
-  set: (name, value) => (state[name] = value),
-  save_changes: () => (window.saved = true),
+  send: (content, callbacks, [sound]) => {
+    Object.assign(state, { rate: content.rate, sound });
+    window.saved = true;
+  },
   on: () => {},
 };
 import(URL.createObjectURL(new Blob([module], {type: "text/javascript"}))).then((widget) =>
@@ -26,7 +28,7 @@ import(URL.createObjectURL(new Blob([module], {type: "text/javascript"}))).then(
 window.state = state;
 """
 TAKEN = """() => {
-  const bytes = new Uint8Array(state.sound.buffer);
+  const bytes = new Uint8Array(state.sound);
   let text = "";
   bytes.forEach((byte) => (text += String.fromCharCode(byte)));
   return btoa(text);
@@ -35,8 +37,7 @@ TAKEN = """() => {
 
 def arrive(recorder, samples, rate=RATE):
     """Let a recording come from the browser."""
-    recorder.rate = rate
-    recorder.sound = np.asarray(samples, "<f4").tobytes()
+    recorder._handle_custom_msg({"rate": rate}, [memoryview(np.asarray(samples, "<f4").tobytes())])
 
 
 def word(digit, speaker=4):
@@ -52,18 +53,36 @@ def test_python_gets_what_the_browser_took():
     arrive(recorder, word(3))
     samples, rate = recorder.recording
     assert rate == RATE and np.array_equal(samples, word(3))
-    assert recorder.message == f"{len(samples) / RATE:.1f} s recorded."
+    assert recorder.message == f"{len(samples) / RATE:.1f} s recorded; the word takes 0.4 s."
     assert "<audio" in recorder.player().data
 
 
 @pytest.mark.parametrize(
     "sound, problem",
-    [(np.zeros(RATE), "silent"), (np.clip(5 * word(5), -1, 1), "clipped")],
+    [
+        (np.zeros(RATE), "silent"),
+        (np.clip(5 * word(5), -1, 1), "clipped"),
+        (np.random.default_rng(0).normal(0, 0.01, RATE), "No word"),
+    ],
 )
 def test_what_cannot_be_used_is_said_so(sound, problem):
     recorder = widgets.recorder()
     arrive(recorder, sound)
     assert problem in recorder.message and "again" in recorder.message
+
+
+def test_what_is_said_is_not_saved_with_the_notebook():
+    recorder = widgets.recorder()
+    arrive(recorder, word(3))
+    state = {name: value for name, value in recorder.get_state().items() if name != "_esm"}
+    assert len(str(state)) < 5000
+
+
+def test_a_time_that_jupyter_cannot_carry_is_refused():
+    for seconds in (0, -1, 31, float("nan")):
+        with pytest.raises(ValueError, match="seconds"):
+            widgets.recorder(seconds)
+    assert widgets.recorder(30).seconds == 30
 
 
 def test_it_saves_the_word_with_the_next_take_and_overwrites_none(tmp_path):
@@ -96,6 +115,27 @@ def test_a_session_asks_for_ten_digits_and_goes_on_after_a_break(tmp_path):
     assert len(corpus) == 20 and set(corpus.table["speaker"]) == {"ben"}
     arrive(again, word(1, speaker=7))  # one too many is not saved
     assert len(list(tmp_path.iterdir())) == 20
+
+
+def test_a_session_takes_back_what_it_saved_and_nothing_else(tmp_path):
+    arrive(widgets.recording_session(tmp_path, "eva", n_takes=1), word(0))
+    session = widgets.recording_session(tmp_path, "eva", n_takes=1)
+    assert not session.can_undo  # zero is of another day
+    arrive(session, word(1))
+    assert session.can_undo and session.prompt == "Say: two (3 of 10)"
+    session._handle_custom_msg({"undo": True}, [])
+    session._handle_custom_msg({"undo": True}, [])  # a second press
+    assert [file.name for file in tmp_path.iterdir()] == ["0_eva_0.wav"]
+    assert not session.can_undo and session.prompt == "Say: one (2 of 10)"
+    assert session.message == "1_eva_0.wav is deleted."
+
+
+def test_a_session_that_cannot_save_says_so(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    session = widgets.recording_session(tmp_path / "file", "eva")
+    arrive(session, word(0))
+    assert session.message.startswith("This was not saved:")
+    assert session.prompt == "Say: zero (1 of 30)"
 
 
 @pytest.fixture(scope="module")
@@ -149,3 +189,17 @@ def test_the_page_shows_the_prompt_and_what_is_wrong(recorded):
     *_, said, prompt = recorded
     assert prompt == "Say: six"
     assert said.startswith("This file is no sound that the browser can read.")
+
+
+def test_a_frame_without_a_microphone_is_said_so(start):
+    """As in VS Code and some hosts of notebooks: there is nothing that the reader could allow."""
+    page = start(*ALLOWED).new_page()
+    headers = {"Permissions-Policy": "microphone=()", "Content-Type": "text/html"}
+    page.route("**/*", lambda route: route.fulfill(headers=headers, body="<body></body>"))
+    page.goto("http://127.0.0.1/")
+    page.evaluate(f"module => {{ {MODEL} }}", Recorder._esm)
+    page.get_by_role("button", name="Record").click()
+    page.wait_for_function("document.querySelector('output').textContent !== ''")
+    said = page.locator("output").inner_text()
+    assert "Choose a sound file, or open the notebook in JupyterLab." in said
+    page.close()

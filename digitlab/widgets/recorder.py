@@ -16,7 +16,7 @@ def recorder(seconds: float = 2.5) -> "Recorder":
     Parameters
     ----------
     seconds : float
-        A recording ends by itself after so long, or when the button is pressed again.
+        A recording ends by itself after so long, at most 30, or when the button is pressed again.
 
     Returns
     -------
@@ -26,6 +26,8 @@ def recorder(seconds: float = 2.5) -> "Recorder":
 
     Raises
     ------
+    ValueError
+        If the time is not as it should be.
     ImportError
         If anywidget is missing (extra ``book``).
 
@@ -46,8 +48,9 @@ def recording_session(
 ) -> "Recorder":
     """Return a recorder that asks for all ten digits in turn, and saves each.
 
-    A recording that is silent or clipped is asked for again. What the folder holds already is not
-    asked for, so that a session can be interrupted.
+    A recording that is silent, clipped or without a word is asked for again; a button takes back
+    the last one. What the folder holds already is not asked for, so that a session can be
+    interrupted.
 
     Parameters
     ----------
@@ -68,7 +71,7 @@ def recording_session(
     Raises
     ------
     ValueError
-        If the name is not as it should be.
+        If the name or the time is not as it should be.
     ImportError
         If anywidget is missing (extra ``book``).
 
@@ -82,6 +85,7 @@ def recording_session(
 
     refuse_speaker(speaker)
     widget = Recorder(seconds)
+    saved: list[Path] = []
 
     def missing() -> list[int]:
         files = [Path(folder) / f"{d}_{speaker}_{t}.wav" for t in range(n_takes) for d in range(10)]
@@ -94,12 +98,21 @@ def recording_session(
             widget.prompt = f"Say: {DIGIT_WORDS[left[0]]} ({n_done + 1} of {10 * n_takes})"
         else:
             widget.prompt = f"Done: {n_done} recordings are in {folder}."
+        widget.can_undo = bool(saved)
 
     def use() -> None:
         if left := missing():
-            widget.message = f"Saved as {widget.save(folder, left[0], speaker).name}."
+            saved.append(widget.save(folder, left[0], speaker))
+            widget.message = f"Saved as {saved[-1].name}."
         ask()
 
-    widget.when_good = use
+    def undo() -> None:
+        if saved:
+            file = saved.pop()
+            file.unlink(missing_ok=True)
+            widget.message = f"{file.name} is deleted."
+        ask()
+
+    widget.when_good, widget.when_undone = use, undo
     ask()
     return widget

@@ -19,9 +19,20 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 MARGIN_S = 0.1  # of silence kept on both sides of a word
 NAME = re.compile(r"[A-Za-z0-9-]+")  # of a speaker
+LONGEST_S = 30  # as recorder.js has it
 CSS = """
-.recorder button { min-height: 2.75rem; min-width: 7rem; font-size: 1rem; }
-.recorder .prompt { font-size: 1.4rem; margin: 0.2rem 0; }
+.recorder p { margin: 0.5rem 0; }
+.recorder button { min-height: 2.75rem; min-width: 7rem; font: inherit; font-size: 1rem;
+  padding: 0 1rem; margin-right: 0.5rem; cursor: pointer; border-radius: 0.2rem;
+  color: inherit; background: transparent; border: 1px solid currentColor; }
+.recorder button.record { font-weight: 600; }
+.recorder button.on { color: #fff; background: #b3261e; border-color: #b3261e; }
+.recorder button:focus-visible { outline: 0.1875rem solid currentColor; outline-offset: 0.125rem; }
+.recorder .prompt { font-size: 1.4rem; }
+.recorder .prompt:empty, .recorder label:has(> meter[hidden]) { display: none; }
+.recorder meter { width: 10rem; height: 1.2rem; vertical-align: middle; }
+.recorder input { font: inherit; color: inherit; min-height: 2.75rem; max-width: 100%; }
+.recorder output { display: block; font-size: 1rem; min-height: 1.5em; }
 .recorder audio { display: block; max-width: 100%; margin-top: 0.5rem; }
 .recorder [hidden] { display: none; }
 """
@@ -39,7 +50,11 @@ class Recorder(anywidget.AnyWidget):
     message : str
         What became of the last recording.
     when_good : callable
-        Is called after each recording that is neither silent nor clipped.
+        Is called after each recording that is neither silent nor clipped and holds a word.
+    when_undone : callable
+        Is called when the button that takes back the last recording is pressed.
+    can_undo : bool
+        Whether there is that button.
     """
 
     _esm = "\n".join((HERE / name).read_text("utf-8") for name in ("recording.js", "recorder.js"))
@@ -47,13 +62,60 @@ class Recorder(anywidget.AnyWidget):
     seconds = traitlets.Float(2.5).tag(sync=True)
     prompt = traitlets.Unicode().tag(sync=True)
     message = traitlets.Unicode().tag(sync=True)
-    sound = traitlets.Bytes().tag(sync=True)
-    rate = traitlets.Int(48000).tag(sync=True)
+    can_undo = traitlets.Bool().tag(sync=True)
 
     def __init__(self, seconds: float = 2.5):
+        if not 0 < seconds <= LONGEST_S:
+            raise ValueError(f"{seconds} seconds: a recorder takes more than 0, up to {LONGEST_S}")
         super().__init__(seconds=seconds)
         self.when_good: Callable[[], None] = lambda: None
-        self.observe(self._judge, "sound")
+        self.when_undone: Callable[[], None] = lambda: None
+        # No trait: what is said is not to be saved with the notebook.
+        self._recording: tuple[np.ndarray, int] | None = None
+        self.on_msg(self._receive)
+
+    def _receive(self, _: "Recorder", content: dict, buffers: list) -> None:
+        """Take what the browser sends."""
+        with self.hold_sync():  # prompt and message change together
+            if content.get("undo"):
+                self.when_undone()
+            else:
+                self.take(np.frombuffer(buffers[0], "<f4"), content["rate"])
+        self.send({"taken": True})
+
+    def take(self, samples: np.ndarray, rate: int) -> None:
+        """Take a recording, as if it came from the browser, and say in ``message`` how it is.
+
+        Parameters
+        ----------
+        samples : array of shape (n_samples,)
+            One channel; full scale is 1.
+        rate : int
+            In Hz.
+        """
+        self._recording = np.asarray(samples, np.float32), rate
+        self.message = self._problem()
+        if self.message:
+            return
+        start, stop = find_word(*self.recording) or (0, len(samples))
+        self.message = (
+            f"{len(samples) / rate:.1f} s recorded; the word takes {(stop - start) / rate:.1f} s."
+        )
+        try:
+            self.when_good()
+        except OSError as error:
+            self.message = f"This was not saved: {error}"
+
+    def _problem(self) -> str:
+        """Say what is wrong with the last recording, or nothing."""
+        samples, rate = self.recording
+        if np.abs(samples).max(initial=0) < SILENT:
+            return "This is silent. Is the microphone muted? Take it again."
+        if is_clipped(samples):
+            return "This is clipped: move away from the microphone, and take it again."
+        if find_word(samples, rate) is None:
+            return "No word stands out from the noise. Take it again, nearer to the microphone."
+        return ""
 
     @property
     def recording(self) -> tuple[np.ndarray, int]:
@@ -64,9 +126,10 @@ class Recorder(anywidget.AnyWidget):
         ValueError
             If nothing was recorded yet.
         """
-        if not self.sound:
+        if self._recording is None:
             raise ValueError("nothing is recorded yet: press Record, or choose a sound file")
-        return np.frombuffer(self.sound, "<f4").copy(), self.rate
+        samples, rate = self._recording
+        return samples.copy(), rate
 
     def player(self) -> "HTML":
         """Return a player for the last recording."""
@@ -106,19 +169,6 @@ class Recorder(anywidget.AnyWidget):
             take += 1
         audio.write_wav(file, _trimmed(samples, rate), rate)
         return file
-
-    def _judge(self, change: dict) -> None:
-        """Say what is wrong with a recording that came in, or use it."""
-        if not change["new"]:
-            return
-        samples, rate = self.recording
-        if np.abs(samples).max(initial=0) < SILENT:
-            self.message = "This is silent. Is the microphone muted? Take it again."
-        elif is_clipped(samples):
-            self.message = "This is clipped: move away from the microphone, and take it again."
-        else:
-            self.message = f"{len(samples) / rate:.1f} s recorded."
-            self.when_good()
 
 
 def _trimmed(samples: np.ndarray, rate: int) -> np.ndarray:
