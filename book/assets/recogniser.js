@@ -217,7 +217,8 @@ globalThis.digitRecogniser = (() => {
       [padded, `${seconds(padded)} of zeros on both sides`],
       [peak, "scaled to peak 1"],
     ];
-    return { clip, done: changes.filter(([isDone]) => isDone).map(([, words]) => words) };
+    const done = changes.filter(([isDone]) => isDone).map(([, words]) => words);
+    return { clip, rate: newRate, done };
   }
 
   // ---------------------------------------------------------------- features
