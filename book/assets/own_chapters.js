@@ -63,10 +63,11 @@
 
   // A slider that says its value in words.
   function slider(parent, text, { min, max, value, words }, change) {
-    const label = element(parent, "label", { className: "slider" });
-    element(label, "span", { textContent: text });
-    const input = element(label, "input", { type: "range", min, max, step: 1 });
-    const said = element(label, "output");
+    const row = element(parent, "div", { className: "slider" });
+    const id = `own-${nFields++}`;
+    element(row, "label", { textContent: text, htmlFor: id });
+    const input = element(row, "input", { type: "range", id, min, max, step: 1 });
+    const said = element(row, "output", { htmlFor: id });
     const say = () => {
       said.textContent = words(input.valueAsNumber);
       input.setAttribute("aria-valuetext", said.textContent);
@@ -77,7 +78,7 @@
     });
     input.valueAsNumber = value;
     return {
-      label,
+      row,
       value: () => input.valueAsNumber,
       // Give it another end or another value, without a change.
       set(newValue, newMax = input.max) {

@@ -32,7 +32,7 @@
       if (!recording) return;
       const { samples, rate } = recording;
       const isWhole = what.value();
-      at.label.hidden = isWhole;
+      at.row.hidden = isWhole;
       const start = isWhole ? 0 : (at.value() * FRAME) / 4;
       const part = isWhole ? samples : samples.slice(start, start + FRAME);
       const spectrum = signals.spectrum(part, rate, windows.value(), isWhole ? undefined : PADDED);
