@@ -76,7 +76,7 @@ globalThis.ownPictures = (() => {
   // Draw two axes with ticks and names; return where their values lie. An axis is { from, to, name }
   // and, if its ticks are not round numbers, ticks: [[value, text], ...]. `right` is kept free.
   function axes(pen, width, height, colours, { x, y, right = 12 }) {
-    const xTicks = x.ticks ?? roundTicks(x.from, x.to, width / 90);
+    const xTicks = x.ticks ?? roundTicks(x.from, x.to, width / 65);
     const yTicks = y.ticks ?? roundTicks(y.from, y.to, height / 30);
     const widest = Math.max(...yTicks.map(([, text]) => pen.measureText(text).width));
     const box = { left: Math.ceil(widest) + 12, right: width - right, top: 24, bottom: height - 40 };
