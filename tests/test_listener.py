@@ -53,10 +53,11 @@ def test_an_example_is_heard_shown_and_named(page):
     assert len(bars) == 10 and np.argmax(bars) == 7 and 0.5 < sum(bars) <= 1.001
     assert page.locator(".bars label").nth(7).inner_text().split()[:2] == ["7", "seven"]
     for picture in ("waveform", "spectrogram"):
-        pixels = page.locator(f".{picture} canvas").evaluate(
-            "c => Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)"
+        n_colours = page.locator(f".{picture} canvas").evaluate(
+            "c => new Set(new Uint32Array("
+            "c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size"
         )
-        assert len({tuple(pixels[i : i + 4]) for i in range(0, len(pixels), 4)}) > 1
+        assert n_colours > 20, "nothing but the axes"
     page.wait_for_function("document.querySelector('.playback').duration > 0.3", timeout=LONG)
     assert re.match(r"The recording, 0\.[4-9] s\.", page.locator(".duration").inner_text())
     assert all(url.startswith(("file:", "data:", "blob:")) for url in requests)

@@ -213,6 +213,11 @@ def test_a_display_takes_the_example_from_the_keyboard_and_fits_a_phone(page, pa
         assert len(canvas.get_attribute("aria-label")) > 20
         pixels = "c => new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size"
         assert canvas.evaluate(pixels) > 2, "nothing is drawn"
+    low = (
+        "fields => fields.filter(f => f.getBoundingClientRect().height < 44).map(f => f.outerHTML)"
+    )
+    targets = ".live :is(button, input, audio):visible"
+    assert not page.locator(targets).evaluate_all(low), "a thumb misses them"
     page.emulate_media(media="print")
     assert page.get_by_text("Elsewhere.").is_visible() and page.locator(".live").is_hidden()
 

@@ -263,20 +263,43 @@
     };
   }
 
+  // A field for two hexadecimal digits, after its name.
+  function byteField(parent, { element }) {
+    const label = element(parent, "label");
+    const name = element(label, "span");
+    const input = element(label, "input", { type: "text", size: 3, maxLength: 2 });
+    input.className = "byte-value";
+    input.autocomplete = "off";
+    return { name, input };
+  }
+
+  // A player that says how long the browser plays a file, or that it refuses it.
+  function tryingPlayer(parent, { player }, said) {
+    const { audio, set } = player(parent, "What the browser makes of these bytes");
+    const caption = audio.nextSibling;
+    audio.addEventListener("loadedmetadata", () => {
+      const length = `${audio.duration.toFixed(2)} s`;
+      said.textContent = `The browser plays ${length}.`;
+      caption.textContent = `What the browser makes of these bytes, ${length}.`;
+    });
+    audio.addEventListener("error", () => {
+      if (!audio.getAttribute("src")) return;
+      said.textContent = "The browser refuses this file: it finds no sound that it can play. Undo it.";
+      caption.textContent = "Nothing to play, 0 s.";
+    });
+    return (bytes) => set(bytes, "What the browser makes of these bytes.");
+  }
+
   displays.bytes = (parent, fields) => {
     const cells = byteTable(parent, fields, choose);
     const row = fields.element(parent, "p");
-    const label = fields.element(row, "label");
-    const name = fields.element(label, "span");
-    const input = fields.element(label, "input", { type: "text", size: 3, maxLength: 2 });
-    input.classList.add("byte-value");
-    input.autocomplete = "off";
+    const { name, input } = byteField(row, fields);
     const undo = fields.button(row, "Undo", () => {
       change(history.pop());
       if (undo.disabled) input.focus(); // the focus may not be lost
     });
     const said = fields.sentence(parent);
-    const { audio, set } = fields.player(parent, "What the browser makes of these bytes");
+    const play = tryingPlayer(parent, fields, said);
     const showFields = fieldTable(parent, fields);
     let [bytes, original] = [null, null];
     let chosen = 24;
@@ -295,19 +318,9 @@
       showFields(bytes);
       undo.disabled = !history.length;
       said.textContent = "";
-      set(bytes, "What the browser makes of these bytes.");
+      play(bytes);
     }
 
-    audio.addEventListener("loadedmetadata", () => {
-      const length = `${audio.duration.toFixed(2)} s`;
-      said.textContent = `The browser plays ${length}.`;
-      audio.nextSibling.textContent = `What the browser makes of these bytes, ${length}.`;
-    });
-    audio.addEventListener("error", () => {
-      if (!audio.getAttribute("src")) return;
-      said.textContent = "The browser refuses this file: it finds no sound that it can play. Undo it.";
-      audio.nextSibling.textContent = "Nothing to play, 0 s.";
-    });
     input.addEventListener("change", () => {
       if (!/^[0-9a-f]{1,2}$/i.test(input.value.trim())) {
         said.textContent = "A byte is two hexadecimal digits, from 00 to ff.";

@@ -94,20 +94,26 @@ globalThis.ownPictures = (() => {
     for (const [value] of xTicks) tick(pen, place.x(value), box.bottom, 0, 5);
     for (const [value] of yTicks) tick(pen, box.left, place.y(value), -5, 0);
     pen.stroke();
+    write(pen, place, width, [xTicks, x.name], [yTicks, y.name]);
+    return place;
+  }
+
+  // The numbers beside the ticks, and the names: of x below, of y above its axis, so that it can be
+  // read without turning one's head.
+  function write(pen, place, width, [xTicks, xName], [yTicks, yName]) {
     pen.textAlign = "center";
     pen.textBaseline = "top";
     for (const [value, text] of xTicks) {
       const half = pen.measureText(text).width / 2; // the last may not leave the picture
-      pen.fillText(text, Math.min(place.x(value), width - half), box.bottom + 7);
+      pen.fillText(text, Math.min(place.x(value), width - half), place.bottom + 7);
     }
-    pen.fillText(x.name, (box.left + box.right) / 2, box.bottom + 23);
+    pen.fillText(xName, (place.left + place.right) / 2, place.bottom + 23);
     pen.textAlign = "right";
     pen.textBaseline = "middle";
-    for (const [value, text] of yTicks) pen.fillText(text, box.left - 8, place.y(value));
+    for (const [value, text] of yTicks) pen.fillText(text, place.left - 8, place.y(value));
     pen.textAlign = "left";
     pen.textBaseline = "top";
-    pen.fillText(y.name, 2, 2);
-    return place;
+    pen.fillText(yName, 2, 2);
   }
 
   function tick(pen, x, y, dx, dy) {

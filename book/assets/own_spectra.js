@@ -10,10 +10,33 @@
   const say = pictures.number;
 
   // ---------------------------------------------------------------- chapter 3: a spectrum
+  const FRAME = 512; // samples
+  const STEP = FRAME / 4; // from one place of the frame to the next
+  const PADDED = 4096; // so that the curve of a frame is smooth
+  const RANGE = 90; // dB
+
+  // The waveform, and a band over the frame that begins at `start`, unless that is null.
+  function paintFrame(pen, width, height, colours, { samples, rate }, start) {
+    const place = pictures.waveform(pen, width, height, colours, samples, rate);
+    if (start === null) return;
+    const [left, right] = [place.x(start / rate), place.x((start + FRAME) / rate)];
+    pen.fillStyle = colours.ink;
+    pen.globalAlpha = 0.25;
+    pen.fillRect(left, place.top, Math.max(3, right - left), place.bottom - place.top);
+    pen.globalAlpha = 1;
+  }
+
+  function paintSpectrum(pen, width, height, colours, { hertz, levels }, peak) {
+    const top = Math.ceil((peak.level + 5) / 10) * 10;
+    const place = pictures.axes(pen, width, height, colours, {
+      x: { from: 0, to: hertz.at(-1), name: "frequency [Hz]" },
+      y: { from: top - RANGE, to: top, name: "level [dB; a sine of full scale: 0]" },
+    });
+    pictures.curve(pen, place, hertz, levels, colours.accent);
+    pictures.dots(pen, place, [peak.hertz], [peak.level], colours.ink);
+  }
+
   displays.spectrum = (parent, { choice, slider, sentence, element }) => {
-    const FRAME = 512; // samples
-    const PADDED = 4096; // so that the curve of a frame is smooth
-    const RANGE = 90; // dB
     let recording = null;
     const row = element(parent, "div", { className: "fields" });
     const what = choice(row, "Spectrum of", [[true, "the whole word"], [false, "one frame"]], draw);
@@ -21,7 +44,7 @@
     const at = slider(
       parent,
       "The frame begins at",
-      { min: 0, max: 1, value: 0, words: (i) => `${say((1000 * i * FRAME) / 4 / 16000)} ms` },
+      { min: 0, max: 1, value: 0, words: (i) => `${say((1000 * i * STEP) / 16000)} ms` },
       draw,
     );
     const said = sentence(parent);
@@ -33,49 +56,51 @@
       const { samples, rate } = recording;
       const isWhole = what.value();
       at.row.hidden = isWhole;
-      const start = isWhole ? 0 : (at.value() * FRAME) / 4;
+      const start = isWhole ? 0 : at.value() * STEP;
       const part = isWhole ? samples : samples.slice(start, start + FRAME);
       const spectrum = signals.spectrum(part, rate, windows.value(), isWhole ? undefined : PADDED);
       const peak = signals.strongest(spectrum);
       said.textContent = part.some((value) => value)
         ? `Strongest peak: ${say(peak.hertz)} Hz, at ${say(peak.level, 1)} dB.`
         : "There is nothing but zeros here.";
-      wave.draw((pen, width, height, colours) => {
-        const place = pictures.waveform(pen, width, height, colours, samples, rate);
-        if (isWhole) return;
-        pen.fillStyle = colours.ink;
-        pen.globalAlpha = 0.25;
-        const [left, right] = [place.x(start / rate), place.x((start + FRAME) / rate)];
-        pen.fillRect(left, place.top, Math.max(3, right - left), place.bottom - place.top);
-        pen.globalAlpha = 1;
-      }, `The waveform of your recording${isWhole ? "" : ", with the frame marked"}`);
-      levels.draw((pen, width, height, colours) => {
-        const top = Math.ceil((peak.level + 5) / 10) * 10;
-        const place = pictures.axes(pen, width, height, colours, {
-          x: { from: 0, to: rate / 2, name: "frequency [Hz]" },
-          y: { from: top - RANGE, to: top, name: "level [dB; a sine of full scale: 0]" },
-        });
-        pictures.curve(pen, place, spectrum.hertz, spectrum.levels, colours.accent);
-        pictures.dots(pen, place, [peak.hertz], [peak.level], colours.ink);
-      }, `Its spectrum from 0 to ${say(rate / 2)} Hz. ${said.textContent}`);
+      wave.draw(
+        (...canvas) => paintFrame(...canvas, recording, isWhole ? null : start),
+        `The waveform of your recording${isWhole ? "" : ", with the frame marked"}`,
+      );
+      levels.draw(
+        (...canvas) => paintSpectrum(...canvas, spectrum, peak),
+        `Its spectrum from 0 to ${say(rate / 2)} Hz. ${said.textContent}`,
+      );
     }
 
     return (next) => {
       recording = next;
-      const last = Math.max(0, Math.floor((4 * (next.samples.length - FRAME)) / FRAME));
+      const last = Math.max(0, Math.floor((next.samples.length - FRAME) / STEP));
       const loudest = signals.indexOfLargest(next.samples.map(Math.abs));
-      at.set(Math.min(last, Math.max(0, Math.round((4 * (loudest - FRAME / 2)) / FRAME))), last);
+      at.set(Math.min(last, Math.max(0, Math.round((loudest - FRAME / 2) / STEP))), last);
       draw();
     };
   };
 
   // ---------------------------------------------------------------- chapter 4: a spectrogram
+  const LENGTHS = [64, 128, 256, 512, 1024, 2048]; // samples
+  const MOST = 900; // columns
+  const BANDS = 64;
+  const FLOOR = -70; // dB
+  const HERTZ = [125, 250, 500, 1000, 2000, 4000, 8000];
+
+  function paintSpectrogram(pen, width, height, colours, { samples, rate }, columns, isMel) {
+    const mels = HERTZ.map((hertz) => [signals.mel(hertz), say(hertz)]);
+    const y = isMel
+      ? { from: 0, to: signals.mel(rate / 2), ticks: mels, name: "frequency [Hz], in even steps of mel" }
+      : { from: 0, to: rate / 2, name: "frequency [Hz] (colours: dB below the strongest)" };
+    const x = { from: 0, to: samples.length / rate, name: "time [s]" };
+    const place = pictures.axes(pen, width, height, colours, { x, y, right: pictures.BAR });
+    pictures.heatmap(pen, place, columns, FLOOR, 0);
+    pictures.colourBar(pen, place, colours, FLOOR, 0, "dB");
+  }
+
   displays.spectrogram = (parent, { choice, slider, sentence }) => {
-    const LENGTHS = [64, 128, 256, 512, 1024, 2048]; // samples
-    const MOST = 900; // columns
-    const BANDS = 64;
-    const FLOOR = -70; // dB
-    const HERTZ = [125, 250, 500, 1000, 2000, 4000, 8000];
     let recording = null;
     const words = (i) => `${say((1000 * LENGTHS[i]) / 16000)} ms, ${say(LENGTHS[i])} samples`;
     const length = slider(
@@ -105,19 +130,10 @@
       said.textContent =
         `A window of ${say(1000 * seconds)} ms: tones ${say(2 / seconds)} Hz apart begin to part; ` +
         `clicks ${say(750 * seconds)} ms apart are two.`;
-      picture.draw((pen, width, height, colours) => {
-        const mels = HERTZ.map((hertz) => [signals.mel(hertz), say(hertz)]);
-        const y = isMel
-          ? { from: 0, to: signals.mel(rate / 2), ticks: mels, name: "frequency [Hz], in even steps of mel" }
-          : { from: 0, to: rate / 2, name: "frequency [Hz] (colours: dB below the strongest)" };
-        const place = pictures.axes(pen, width, height, colours, {
-          x: { from: 0, to: samples.length / rate, name: "time [s]" },
-          y,
-          right: pictures.BAR,
-        });
-        pictures.heatmap(pen, place, columns, FLOOR, 0);
-        pictures.colourBar(pen, place, colours, FLOOR, 0, "dB");
-      }, `The ${isMel ? "mel " : ""}spectrogram of your recording. ${said.textContent}`);
+      picture.draw(
+        (...canvas) => paintSpectrogram(...canvas, recording, columns, isMel),
+        `The ${isMel ? "mel " : ""}spectrogram of your recording. ${said.textContent}`,
+      );
     }
 
     return (next) => {
