@@ -28,7 +28,9 @@ USED_FOR = {
     r"pygments\.css": r'class="highlight\b',
     r"mathjax/|window\.MathJax": r'class="math\b|class="output text_latex',
     r"flipbook\.js": r'class="flipbook"',
-    r"recording\.js|listener\.js": r'class="listener"',
+    r"listener\.js": r'class="listener"',
+    r"recording\.js|own_(controls|pictures)\.js": r'class="(listener|own-recording)"',
+    r"own_(signals|digital_audio|spectra|chapters)\.js": 'class="own-recording"',
     r"\bword\.js": 'class="word"',
     r"search\.js|sections\.js": 'id="search-results"',
 }

@@ -12,7 +12,7 @@ from pathlib import Path
 from bs4 import BeautifulSoup
 
 PLACES = "section[id]:not(#exercise-content, #solution-content), .exercise[id], .glossary dt[id]"
-NOISE = "pre, table, .solution, details, script, style, noscript, .headerlink"
+NOISE = "pre, table, .solution, details, script, style, noscript, .headerlink, .own-recording"
 CLOSING = {"What to remember", "Exercises", "Check yourself", "Going further"}
 LAST = 99  # the number of pages that are no chapters
 

@@ -1,133 +1,89 @@
 // Say a digit: the page records it, or takes a sound file or an example, shows it, and says which
-// digit it heard. The recogniser and its weights are loaded when they are first wanted. Nothing is
-// sent anywhere: the recording lives in this page and is gone with it.
+// digit it heard. The recogniser and its weights are loaded when somebody reaches for the listener.
+// Nothing is sent anywhere: own_recording.js says where the recording is kept.
 
 (() => {
   "use strict";
-  const SECONDS = 2.5; // a recording ends by itself
-  const WORDS = "zero one two three four five six seven eight nine".split(" ");
-  const SCRIPTS = ["recogniser_weights.js", "recogniser_example.js", "recogniser.js"];
-  const folder = document.currentScript.src.replace(/[^/]*$/, "");
-  const recording = () => globalThis.digitRecording; // recording.js, which stands before this script
-  let loaded = null;
+  const own = globalThis.ownRecording;
+  const pictures = globalThis.ownPictures;
 
-  function loadScript(name) {
-    return new Promise((resolve, reject) => {
-      const script = document.createElement("script");
-      script.src = folder + name;
-      script.onload = resolve;
-      script.onerror = () => reject(new Error(`${name} is missing beside this page.`));
-      document.head.append(script);
-    });
+  // Load the recogniser and let it answer once, so that the first real answer comes at once.
+  async function warmUp() {
+    const engine = await own.recogniser();
+    const noise = Float32Array.from({ length: 8000 }, (_, i) => Math.sin(i * i));
+    const file = new Blob([own.writeWav(noise, own.RATE)], { type: "audio/wav" });
+    const { samples, rate } = await globalThis.digitRecording.decode(await file.arrayBuffer());
+    engine.recognise(engine.resample(samples, rate, own.RATE), own.RATE);
   }
 
-  function recogniser() {
-    loaded ??= SCRIPTS.reduce(
-      (before, name) => before.then(() => loadScript(name)),
-      Promise.resolve(),
-    ).catch((error) => {
-      loaded = null; // a later try may succeed
-      throw error;
-    });
-    return loaded.then(() => globalThis.digitRecogniser);
-  }
-
-  function drawWaveform(canvas, samples) {
-    const { width, height } = canvas;
-    const pen = canvas.getContext("2d");
-    pen.clearRect(0, 0, width, height);
-    pen.fillStyle = getComputedStyle(canvas).color;
-    const peak = samples.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-6);
-    for (let x = 0; x < width; x++) {
-      const from = Math.floor((x * samples.length) / width);
-      const part = samples.slice(from, Math.floor(((x + 1) * samples.length) / width) + 1);
-      const high = part.reduce((most, value) => Math.max(most, value), -peak) / peak;
-      const low = part.reduce((least, value) => Math.min(least, value), peak) / peak;
-      pen.fillRect(x, ((1 - high) * height) / 2, 1, Math.max(1, ((high - low) * height) / 2));
-    }
-  }
-
-  // Levels from -2.5 (dark) to 1.5 (bright), time to the right, frequency upwards.
-  function drawSpectrogram(canvas, frames) {
-    const pen = canvas.getContext("2d");
-    const [width, height] = [canvas.width / frames.length, canvas.height / frames[0].length];
-    frames.forEach((bands, frame) =>
-      bands.forEach((level, band) => {
-        const share = Math.min(Math.max((level + 2.5) / 4, 0), 1);
-        pen.fillStyle = `hsl(${270 + 130 * share} 80% ${8 + 77 * share}%)`;
-        pen.fillRect(width * frame, canvas.height - height * (band + 1), width + 1, height + 1);
-      }),
-    );
-  }
+  const whenIdle = (work) =>
+    globalThis.requestIdleCallback ? requestIdleCallback(work) : setTimeout(work, 200);
 
   function bringToLife(listener) {
     const part = (name) => listener.querySelector(`.${name}`);
-    const button = part("record");
     const say = (text) => (part("answer").textContent = text);
+    const waveform = pictures.picture(part("waveform"), 150);
+    const spectrogram = pictures.picture(part("spectrogram"), 220);
 
-    async function answer(blob) {
-      const engine = await recogniser();
-      const { samples, rate } = await recording().decode(await blob.arrayBuffer());
-      const { clip, done } = engine.prepare(samples, rate);
-      const { label, probabilities } = engine.answer(clip);
-      const percent = (p) => `${Math.round(100 * p)} %`;
-      const heard = WORDS[label] ? `${WORDS[label]}, ${percent(probabilities[label])}` : "no digit";
-      say(`I heard: ${heard}.`);
-      part("done").textContent = done.length ? `What was done to it: ${done.join("; ")}.` : "";
-      part("bars").replaceChildren(
-        ...WORDS.map((word, digit) => {
-          const row = document.createElement("label");
-          const bar = document.createElement("meter");
-          bar.value = probabilities[digit];
-          const share = document.createElement("span");
-          share.textContent = percent(probabilities[digit]);
-          row.append(`${digit} ${word}`, bar, share);
-          return row;
-        }),
+    function draw(clip, frames, rate) {
+      waveform.draw(
+        (pen, width, height, colours) =>
+          pictures.waveform(pen, width, height, colours, clip, rate),
+        "The waveform of the word, as the recogniser gets it",
       );
-      drawWaveform(part("waveform"), clip);
-      drawSpectrogram(part("spectrogram"), engine.features(clip));
-      URL.revokeObjectURL(part("playback").src);
-      part("playback").src = URL.createObjectURL(blob);
-      part("duration").textContent = `The recording, ${(samples.length / rate).toFixed(1)} s.`;
+      spectrogram.draw((pen, width, height, colours) => {
+        const bands = frames[0].length;
+        const place = pictures.axes(pen, width, height, colours, {
+          x: { from: 0, to: clip.length / rate, name: "time [s]" },
+          y: { from: 0, to: bands, name: "mel band (colours: dB above its mean)" },
+          right: pictures.BAR,
+        });
+        pictures.heatmap(pen, place, frames, -2.5, 1.5);
+        pictures.colourBar(pen, place, colours, -37, 22, "dB");
+      }, "Its log-mel spectrogram");
+    }
+
+    async function answer() {
+      const engine = await own.recogniser();
+      const { samples, rate, wav, note } = own.get();
+      const { clip, rate: clipRate, done } = engine.prepare(samples, rate);
+      const frames = engine.features(clip);
+      const given = engine.answer(clip, frames);
+      say(`I heard: ${pictures.heard(given)}.`);
+      const changes = note ? [`${note} taken`, ...done] : done;
+      part("done").textContent = changes.length ? `What was done to it: ${changes.join("; ")}.` : "";
+      pictures.bars(part("bars"), given.probabilities);
       part("result").hidden = false;
+      part("last").hidden = true; // it is shown now
+      draw(clip, frames, clipRate);
+      URL.revokeObjectURL(part("playback").src);
+      part("playback").src = URL.createObjectURL(new Blob([wav], { type: "audio/wav" }));
+      part("duration").textContent = `The recording, ${(samples.length / rate).toFixed(1)} s.`;
     }
 
-    async function attempt(source) {
-      say("");
-      try {
-        await answer(await source());
-      } catch (error) {
-        say(recording().explain(error));
-      }
-    }
-
-    button.addEventListener("click", async () => {
-      if (button.dataset.busy) return; // the press that ends a recording
-      button.dataset.busy = "yes";
-      button.textContent = "Stop";
-      await attempt(() => recording().record(button, part("level"), SECONDS));
-      delete button.dataset.busy;
-      button.textContent = "Record a digit";
-    });
-    part("file").addEventListener("change", (event) => {
-      const [file] = event.target.files;
-      if (file) attempt(async () => file);
-    });
-    part("example").addEventListener("click", () =>
-      attempt(async () => {
-        await recogniser();
-        const bytes = Uint8Array.from(atob(globalThis.exampleRecording), (c) => c.charCodeAt(0));
-        return new Blob([bytes], { type: "audio/wav" });
-      }),
-    );
-    part("forget").addEventListener("click", () => {
+    function follow(isOther) {
+      const isThere = own.get() !== null;
+      part("last").hidden = !isThere || !part("result").hidden;
+      if (isThere || !isOther) return;
       URL.revokeObjectURL(part("playback").src);
       part("playback").removeAttribute("src");
       part("result").hidden = true;
-      say("Forgotten.");
-      button.focus();
+    }
+
+    globalThis.connectRecorder(listener, say, answer);
+    own.onChange(follow);
+    follow(true);
+    part("last").addEventListener("click", async () => {
+      await answer().catch((error) => say(error.message));
+      part("record").focus(); // the button that was pressed has gone
     });
+    let isWarm = false;
+    const reach = () => {
+      if (!isWarm) whenIdle(() => warmUp().catch(() => {})); // an answer will say what is wrong
+      isWarm = true;
+    };
+    for (const event of ["pointerenter", "focusin", "dragenter"])
+      listener.addEventListener(event, reach);
     listener.hidden = false;
   }
 

@@ -217,27 +217,42 @@ globalThis.digitRecogniser = (() => {
       [padded, `${seconds(padded)} of zeros on both sides`],
       [peak, "scaled to peak 1"],
     ];
-    return { clip, done: changes.filter(([isDone]) => isDone).map(([, words]) => words) };
+    const done = changes.filter(([isDone]) => isDone).map(([, words]) => words);
+    return { clip, rate: newRate, done };
   }
 
   // ---------------------------------------------------------------- features
-  // The fast Fourier transform of chapter 3, of each `step`th value from `start` on: those of the
-  // even and of the odd ones among them, put together. Returns real and imaginary parts.
-  function fft(values, start = 0, step = 1) {
-    const n = values.length / step;
-    if (n === 1) return [[values[start]], [0]];
-    const [evenReal, evenImaginary] = fft(values, start, 2 * step);
-    const [oddReal, oddImaginary] = fft(values, start + step, 2 * step);
-    const real = new Float64Array(n);
-    const imaginary = new Float64Array(n);
-    for (let k = 0; k < n / 2; k++) {
-      const [cosine, sine] = [Math.cos((2 * Math.PI * k) / n), -Math.sin((2 * Math.PI * k) / n)];
-      const turnedReal = cosine * oddReal[k] - sine * oddImaginary[k];
-      const turnedImaginary = cosine * oddImaginary[k] + sine * oddReal[k];
-      real[k] = evenReal[k] + turnedReal;
-      real[k + n / 2] = evenReal[k] - turnedReal;
-      imaginary[k] = evenImaginary[k] + turnedImaginary;
-      imaginary[k + n / 2] = evenImaginary[k] - turnedImaginary;
+  const turns = new Map(); // for each length, the cosines and sines of its turns
+
+  function turnsOf(n) {
+    if (!turns.has(n)) {
+      const angles = Float64Array.from({ length: n / 2 }, (_, k) => (-2 * Math.PI * k) / n);
+      turns.set(n, [angles.map(Math.cos), angles.map(Math.sin)]);
+    }
+    return turns.get(n);
+  }
+
+  // The fast Fourier transform of chapter 3, of a power of two of values: those of the even and of
+  // the odd ones among them, put together, from single values upwards. `distance` is how far apart
+  // they lie in `values`. Returns real and imaginary parts.
+  function fft(values) {
+    const n = values.length;
+    let [real, imaginary] = [Float64Array.from(values), new Float64Array(n)];
+    let [nextReal, nextImaginary] = [new Float64Array(n), new Float64Array(n)];
+    const [cosines, sines] = turnsOf(n);
+    for (let distance = n / 2; distance >= 1; distance /= 2) {
+      for (let k = 0; k < n / 2; k += distance)
+        for (let i = 0; i < distance; i++) {
+          const [even, odd, to] = [2 * k + i, 2 * k + i + distance, k + i];
+          const turnedReal = cosines[k] * real[odd] - sines[k] * imaginary[odd];
+          const turnedImaginary = cosines[k] * imaginary[odd] + sines[k] * real[odd];
+          nextReal[to] = real[even] + turnedReal;
+          nextReal[to + n / 2] = real[even] - turnedReal;
+          nextImaginary[to] = imaginary[even] + turnedImaginary;
+          nextImaginary[to + n / 2] = imaginary[even] - turnedImaginary;
+        }
+      [real, nextReal] = [nextReal, real];
+      [imaginary, nextImaginary] = [nextImaginary, imaginary];
     }
     return [real, imaginary];
   }
@@ -296,16 +311,20 @@ globalThis.digitRecogniser = (() => {
     const width = Math.ceil(maps.width / stride);
     const values = new Float64Array(nFilters * height * width);
     const patch = new Float64Array(maps.nMaps * size * size);
-    const n = patch.length;
+    const totals = new Float64Array(nFilters);
     const margin = (size - 1) / 2;
     for (let y = 0; y < height; y++)
       for (let x = 0; x < width; x++) {
         patchAt(maps, y * stride - margin, x * stride - margin, size, patch);
-        for (let filter = 0; filter < nFilters; filter++) {
-          let total = biases[filter];
-          for (let i = 0; i < n; i++) total += weights[filter * n + i] * patch[i];
-          values[(filter * height + y) * width + x] = total;
+        totals.set(biases);
+        for (let i = 0; i < patch.length; i++) {
+          const value = patch[i];
+          if (!value) continue; // a ReLU has left many zeros
+          for (let filter = 0; filter < nFilters; filter++)
+            totals[filter] += weights[i * nFilters + filter] * value;
         }
+        for (let filter = 0; filter < nFilters; filter++)
+          values[(filter * height + y) * width + x] = totals[filter];
       }
     return { values, nMaps: nFilters, height, width };
   }
@@ -332,10 +351,10 @@ globalThis.digitRecogniser = (() => {
   }
 
   // The probability of each class, for a clip that is prepared already; silence is "other".
-  function probabilities(clip) {
+  // Frames that somebody has changed may stand for the clip's own.
+  function probabilities(clip, frames = features(clip)) {
     const { classes, stem, blocks, dense } = loadNetwork();
     if (!clip.some((value) => value)) return classes.map((name) => (name === "other" ? 1 : 0));
-    const frames = features(clip);
     const picture = { nMaps: 1, height: frames.length, width: frames[0].length };
     let maps = relu(convolve({ ...picture, values: Float64Array.from(frames.flat()) }, stem));
     for (const block of blocks) maps = residualBlock(maps, block);
@@ -344,9 +363,9 @@ globalThis.digitRecogniser = (() => {
   }
 
   // Say which digit a clip holds, or "other", and of what probability each is.
-  function answer(clip) {
+  function answer(clip, frames = features(clip)) {
     const { classes, refuseAbove } = loadNetwork();
-    const p = probabilities(clip);
+    const p = probabilities(clip, frames);
     const other = classes.indexOf("other");
     const digit = classes[indexOfLargest(p.map((value, i) => (i === other ? -1 : value)))];
     return { label: p[other] > refuseAbove ? "other" : digit, probabilities: p };
@@ -365,12 +384,15 @@ globalThis.digitRecogniser = (() => {
     const digits = Array.from(text, (letter) => known.get(letter));
     const base = letters.length;
     const [nFilters, nMaps, size] = shape;
-    const weights = new Float64Array(nFilters * nMaps * size * size).map((_, i) => {
+    const n = nMaps * size * size;
+    const weights = new Float64Array(nFilters * n);
+    for (let i = 0; i < nFilters * n; i++) {
       const group = Math.floor(i / groupSize) * (2 * groupSize + 1);
       const place = group + 1 + 2 * (i % groupSize);
       const number = base * digits[place] + digits[place + 1] - (base * base - 1) / 2;
-      return number * digits[group] * scale;
-    });
+      // written filter by filter; `convolve` wants all filters of a place in the patch together
+      weights[(i % n) * nFilters + Math.floor(i / n)] = number * digits[group] * scale;
+    }
     return { nFilters, size, stride, biases, weights };
   }
 
@@ -387,7 +409,7 @@ globalThis.digitRecogniser = (() => {
     return network;
   }
 
-  return { prepare, features, probabilities, answer, recognise };
+  return { resample, fft, prepare, features, probabilities, answer, recognise };
 })();
 
 if (typeof module !== "undefined") module.exports = globalThis.digitRecogniser;

@@ -10,17 +10,42 @@ globalThis.digitRecording = (() => {
     EncodingError: "This file is no sound that the browser can read. A WAV or MP3 file will do.",
   };
 
+  const LONGEST = 15 * 60; // seconds; what is longer fills the memory of a phone
+  const LARGEST = 200e6; // bytes
+
   // Any sound file that the browser knows, as one channel of samples and their rate.
   async function decode(bytes) {
     const context = new OfflineAudioContext(1, 1, 48000);
     const sound = await context.decodeAudioData(bytes);
     const samples = new Float32Array(sound.length);
     for (let channel = 0; channel < sound.numberOfChannels; channel++) {
-      sound.getChannelData(channel).forEach((value, i) => {
-        samples[i] += value / sound.numberOfChannels;
-      });
+      const values = sound.getChannelData(channel);
+      for (let i = 0; i < samples.length; i++) samples[i] += values[i] / sound.numberOfChannels;
     }
     return { samples, rate: sound.sampleRate };
+  }
+
+  // How many seconds a file plays, as its header says; 0 if nothing can be read of it.
+  function secondsOf(file) {
+    const player = new Audio();
+    const address = URL.createObjectURL(file);
+    const known = new Promise((resolve) => {
+      player.onloadedmetadata = () => resolve(player.duration);
+      player.onerror = () => resolve(0);
+      setTimeout(resolve, 2000, 0);
+    });
+    player.preload = "metadata";
+    player.src = address;
+    return known.finally(() => URL.revokeObjectURL(address));
+  }
+
+  // The same for a file of the reader, which may be an hour of music.
+  async function open(file) {
+    const seconds = await secondsOf(file);
+    if (file.size > LARGEST || (Number.isFinite(seconds) && seconds > LONGEST)) {
+      throw new Error(`This file is too long. Choose one of at most ${LONGEST / 60} minutes.`);
+    }
+    return decode(await file.arrayBuffer());
   }
 
   // Record until `button` is pressed again, or for so many seconds; show the level meanwhile.
@@ -44,18 +69,25 @@ globalThis.digitRecording = (() => {
     recorder.ondataavailable = (event) => parts.push(event.data);
     const ended = new Promise((resolve) => (recorder.onstop = resolve));
     const stop = () => recorder.state === "recording" && recorder.stop();
+    const release = () => {
+      stop();
+      clearTimeout(timer);
+      clearInterval(meter);
+      stream.getTracks().forEach((track) => track.stop());
+      if (context.state !== "closed") context.close();
+    };
     button.addEventListener("click", stop);
+    addEventListener("pagehide", release); // who leaves the page is no longer recorded
+    const timer = setTimeout(stop, 1000 * seconds);
     recorder.start();
-    setTimeout(stop, 1000 * seconds);
     await ended;
+    release();
+    removeEventListener("pagehide", release);
     button.removeEventListener("click", stop);
-    clearInterval(meter);
     level.hidden = true;
-    stream.getTracks().forEach((track) => track.stop());
-    context.close();
     return new Blob(parts, { type: recorder.mimeType });
   }
 
   const explain = (error) => REFUSALS[error.name] ?? error.message;
-  return { record, decode, explain };
+  return { record, decode, open, explain };
 })();
