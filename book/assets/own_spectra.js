@@ -217,8 +217,8 @@
     canvas.addEventListener("pointercancel", () => (corner = null));
   }
 
-  // Draw the log-mel picture and the outline of the rectangle; return where the axes lie.
-  function paintErased(pen, width, height, colours, frames, { first, last, low, high }) {
+  // Draw the log-mel picture; return where the axes lie.
+  function paint(pen, width, height, colours, frames) {
     const place = pictures.axes(pen, width, height, colours, {
       x: { from: 0, to: N_FRAMES * FRAME_S, name: "time [s]" },
       y: { from: 0, to: N_BANDS, name: "mel band (colours: dB above its mean)" },
@@ -226,6 +226,12 @@
     });
     pictures.heatmap(pen, place, frames, LOW, HIGH);
     pictures.colourBar(pen, place, colours, Math.ceil(UNIT * LOW), Math.floor(UNIT * HIGH), "dB");
+    return place;
+  }
+
+  // The same with the outline of a rectangle.
+  function paintErased(pen, width, height, colours, frames, { first, last, low, high }) {
+    const place = paint(pen, width, height, colours, frames);
     const [left, right] = [first, last + 1].map((i) => place.x(i * FRAME_S));
     const [bottom, top] = [low, high + 1].map(place.y);
     pen.lineWidth = 2;
@@ -237,6 +243,25 @@
     pen.setLineDash([]);
     return place;
   }
+
+  // What the recogniser makes of the recording, and what it is given.
+  displays.answer = (parent, fields) => {
+    const said = fields.sentence(parent);
+    const bars = fields.element(parent, "div", { className: "bars" });
+    const changes = fields.element(parent, "p", { className: "note" });
+    const picture = pictures.picture(parent, 240);
+
+    return async ({ samples, rate }) => {
+      const engine = await globalThis.ownRecording.recogniser();
+      const { clip, done } = engine.prepare(samples, rate);
+      const frames = engine.features(clip);
+      const answer = engine.answer(clip, frames);
+      said.textContent = `Recognised: ${pictures.heard(answer)}.`;
+      pictures.bars(bars, answer.probabilities);
+      changes.textContent = done.length ? `What was done to it: ${done.join("; ")}.` : "";
+      picture.draw((...canvas) => paint(...canvas, frames), "The log-mel spectrogram of the word");
+    };
+  };
 
   displays.erase = (parent, fields) => {
     const picture = pictures.picture(parent, 280);

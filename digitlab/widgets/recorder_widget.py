@@ -1,5 +1,6 @@
 """The recorder that the notebook shows: what the browser records becomes samples in Python."""
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +39,11 @@ CSS = """
 """
 
 
+# In the rendered book no Python runs: its page brings a recorder of its own to life here.
+IN_THE_PAGE = """<section class="own-recording" data-show="answer"><p>A recorder stands here in \
+JupyterLab, and in the rendered book where the browser runs JavaScript.</p></section>"""
+
+
 class Recorder(anywidget.AnyWidget):
     """A button that records, a level meter, and a field for a sound file.
 
@@ -73,6 +79,11 @@ class Recorder(anywidget.AnyWidget):
         # No trait: what is said is not to be saved with the notebook.
         self._recording: tuple[np.ndarray, int] | None = None
         self.on_msg(self._receive)
+
+    def _repr_mimebundle_(self, **settings):
+        if os.environ.get("DIGITLAB_FLIPBOOK"):
+            return {"text/plain": "a recorder", "text/html": IN_THE_PAGE}
+        return super()._repr_mimebundle_(**settings)
 
     def _receive(self, _: "Recorder", content: dict, buffers: list) -> None:
         """Take what the browser sends."""
