@@ -18,17 +18,9 @@ ROOMS = [
     "corpora",
     "splits",
 ]
-ROOMS += [
-    "augment",
-    "features",
-    "speech_measures",
-    "perturbation",
-    "models",
-    "training",
-    "evaluation",
-    "plotting",
-]
-ROOMS += ["widgets", "recipes", "recognisers", "pretrained", "plans", "experiment"]
+ROOMS += ["augment", "features", "speech_measures", "perturbation", "models", "training"]
+ROOMS += ["evaluation", "plotting", "widgets", "recipes", "recognisers", "pretrained"]
+ROOMS += ["adaptation", "plans", "experiment"]
 ROOMS += ["provenance", "results", "planned", "cli"]
 NEVER = {("plotting", "training"), ("widgets", "training"), ("models", "corpora")}
 PACKAGE = sorted(ROOT.glob("digitlab/**/*.py"))
