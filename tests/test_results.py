@@ -284,3 +284,17 @@ def test_a_corpus_that_is_not_here_is_said_so(monkeypatch, tmp_path):
     with pytest.raises(CorpusError):
         planned.Planned(recipe="K2", corpus="speech_commands").plan()
     assert Path(tmp_path).is_dir()
+
+
+def test_rows_of_adaptation_are_whole_and_of_todays_settings():
+    pytest.importorskip("torch")
+    from digitlab import adaptation
+
+    rows = results.adaptation()
+    each = rows.groupby(["speaker", "way", "n_takes"]).size()
+    assert each.max() == 1 and len(each) == 6 * len(adaptation.WAYS) * 4
+    settings = provenance.of("B1", "torch", "laptop").settings
+    decided = set(zip(rows["settings"], rows["adaptation"], strict=True))
+    assert decided == {(settings, adaptation.settings())}, "run  python benchmarks/adaptation.py"
+    unadapted = rows[rows["n_takes"] == 0].groupby("speaker")["accuracy"]
+    assert (unadapted.nunique() == 1).all() and rows["accuracy"].between(0.5, 1).all()
