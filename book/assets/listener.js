@@ -7,17 +7,25 @@
   const own = globalThis.ownRecording;
   const pictures = globalThis.ownPictures;
 
-  // Load the recogniser and let it answer once, so that the first real answer comes at once.
+  const ROUNDS = 4; // until the browser has compiled what takes time
+
+  const idle = () =>
+    new Promise((resolve) =>
+      globalThis.requestIdleCallback ? requestIdleCallback(resolve) : setTimeout(resolve, 200),
+    );
+
+  // Load the recogniser and let it answer a few times, so that the first real answer comes at once.
   async function warmUp() {
+    await idle();
     const engine = await own.recogniser();
     const noise = Float32Array.from({ length: 8000 }, (_, i) => Math.sin(i * i));
-    const file = new Blob([own.writeWav(noise, own.RATE)], { type: "audio/wav" });
-    const { samples, rate } = await globalThis.digitRecording.decode(await file.arrayBuffer());
-    engine.recognise(engine.resample(samples, rate, own.RATE), own.RATE);
+    for (let round = 0; round < ROUNDS; round++) {
+      await idle();
+      const file = own.writeWav(noise, own.RATE).buffer;
+      const { samples, rate } = await globalThis.digitRecording.decode(file);
+      engine.recognise(engine.resample(samples, rate, own.RATE), own.RATE);
+    }
   }
-
-  const whenIdle = (work) =>
-    globalThis.requestIdleCallback ? requestIdleCallback(work) : setTimeout(work, 200);
 
   function bringToLife(listener) {
     const part = (name) => listener.querySelector(`.${name}`);
@@ -55,7 +63,7 @@
       pictures.bars(part("bars"), given.probabilities);
       part("result").hidden = false;
       part("last").hidden = true; // it is shown now
-      draw(clip, frames, clipRate);
+      setTimeout(draw, 0, clip, frames, clipRate); // the answer is seen before the pictures
       URL.revokeObjectURL(part("playback").src);
       part("playback").src = URL.createObjectURL(new Blob([wav], { type: "audio/wav" }));
       part("duration").textContent = `The recording, ${(samples.length / rate).toFixed(1)} s.`;
@@ -79,7 +87,7 @@
     });
     let isWarm = false;
     const reach = () => {
-      if (!isWarm) whenIdle(() => warmUp().catch(() => {})); // an answer will say what is wrong
+      if (!isWarm) warmUp().catch(() => {}); // an answer will say what is wrong
       isWarm = true;
     };
     for (const event of ["pointerenter", "focusin", "dragenter"])

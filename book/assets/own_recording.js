@@ -12,8 +12,7 @@ globalThis.ownRecording = (() => {
   const folder = document.currentScript.src.replace(/[^/]*$/, "");
   const listeners = [];
   const scripts = new Map();
-  let bytes = null; // of the WAV file
-  let note = ""; // what was done to the recording
+  let recording = null; // its file as bytes, its samples and their rate, and what was done to it
 
   // ---------------------------------------------------------------- scripts that are loaded late
   function load(name) {
@@ -66,17 +65,18 @@ globalThis.ownRecording = (() => {
     view.setUint16(34, 16, true); // bits a sample
     letters(36, "data");
     view.setUint32(40, 2 * samples.length, true);
-    samples.forEach((value, i) => {
-      const level = Math.max(-32768, Math.min(32767, Math.round(32768 * value)));
+    for (let i = 0; i < samples.length; i++) {
+      const level = Math.max(-32768, Math.min(32767, Math.round(32768 * samples[i])));
       view.setInt16(HEADER + 2 * i, level, true);
-    });
+    }
     return new Uint8Array(view.buffer);
   }
 
   function readSamples(wav) {
     const view = new DataView(wav.buffer, wav.byteOffset + HEADER);
-    const n = Math.floor(view.byteLength / 2);
-    return Float32Array.from({ length: n }, (_, i) => view.getInt16(2 * i, true) / 32768);
+    const samples = new Float32Array(Math.floor(view.byteLength / 2));
+    for (let i = 0; i < samples.length; i++) samples[i] = view.getInt16(2 * i, true) / 32768;
+    return samples;
   }
 
   // The stretch of so many samples that has the most energy.
@@ -102,7 +102,12 @@ globalThis.ownRecording = (() => {
     }
   }
 
-  const asText = (wav) => btoa(wav.reduce((text, byte) => text + String.fromCharCode(byte), ""));
+  function asText(wav) {
+    const parts = [];
+    for (let i = 0; i < wav.length; i += 8192)
+      parts.push(String.fromCharCode(...wav.subarray(i, i + 8192)));
+    return btoa(parts.join(""));
+  }
 
   function fromText(text) {
     const wav = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -116,7 +121,7 @@ globalThis.ownRecording = (() => {
 
   function store(storage) {
     return attempt(() => {
-      storage().setItem(NAME, asText(bytes));
+      storage().setItem(NAME, asText(recording.wav));
       return true;
     });
   }
@@ -124,20 +129,23 @@ globalThis.ownRecording = (() => {
   const isRemembered = () => stored(local) !== null;
 
   // Whether the next page of this tab will find the recording.
-  const isKept = () => bytes !== null && (stored(session) !== null || isRemembered());
+  const isKept = () => recording !== null && (stored(session) !== null || isRemembered());
 
   // Remember the recording after this tab is closed, or no longer. False: the browser cannot.
   function remember(isWanted) {
     if (!isWanted) attempt(() => local().removeItem(NAME));
-    const isDone = !isWanted || (bytes !== null && store(local) === true);
+    const isDone = !isWanted || (recording !== null && store(local) === true);
     tell(false);
     return isDone;
   }
 
   function read() {
     const text = stored(session) ?? stored(local);
-    return text === null ? null : attempt(() => fromText(text));
+    const wav = text === null ? null : attempt(() => fromText(text));
+    return wav && whole(wav, "");
   }
+
+  const whole = (wav, note) => ({ wav, samples: readSamples(wav), rate: RATE, note });
 
   // ---------------------------------------------------------------- take, get, forget
   // `isOther`: there is another recording now, or none. Else only where it is kept has changed.
@@ -149,8 +157,9 @@ globalThis.ownRecording = (() => {
     const { resample } = await calculator();
     const stretch = loudest(samples, SECONDS * rate);
     const wasRemembered = isRemembered();
-    bytes = writeWav(resample(stretch, rate, RATE), RATE);
-    note = stretch === samples ? "" : `the loudest ${SECONDS} s of ${duration(samples, rate)}`;
+    const isAll = stretch === samples;
+    const note = isAll ? "" : `the loudest ${SECONDS} s of ${duration(samples, rate)}`;
+    recording = whole(writeWav(resample(stretch, rate, RATE), RATE), note);
     if (!store(session)) attempt(() => session().removeItem(NAME)); // no older one stays behind
     if (wasRemembered && !store(local)) attempt(() => local().removeItem(NAME));
     tell(true);
@@ -161,13 +170,8 @@ globalThis.ownRecording = (() => {
     return seconds < 100 ? `${seconds.toFixed(1)} s` : `${(seconds / 60).toFixed(1)} minutes`;
   }
 
-  function get() {
-    return bytes && { samples: readSamples(bytes), rate: RATE, wav: bytes.slice(), note };
-  }
-
   function drop() {
-    bytes = null;
-    note = "";
+    recording = null;
     attempt(() => session().removeItem(NAME));
     tell(true);
   }
@@ -182,17 +186,17 @@ globalThis.ownRecording = (() => {
     drop();
   }
 
-  bytes = read();
+  recording = read();
   addEventListener("pageshow", (event) => {
-    const isInPageAlone = bytes !== null && !isKept();
+    const isInPageAlone = recording !== null && !isKept();
     if (!event.persisted || isInPageAlone) return;
-    bytes = read(); // the page comes back as it was; another page may have changed the recording
+    recording = read(); // the page comes back as it was; another page may have changed the recording
     tell(true);
   });
 
   return {
     RATE,
-    get,
+    get: () => recording, // not to be changed
     take,
     forget,
     remember,

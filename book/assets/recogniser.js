@@ -311,22 +311,44 @@ globalThis.digitRecogniser = (() => {
     const width = Math.ceil(maps.width / stride);
     const values = new Float64Array(nFilters * height * width);
     const patch = new Float64Array(maps.nMaps * size * size);
-    const totals = new Float64Array(nFilters);
+    const places = new Int32Array(patch.length);
+    const totals = new Float64Array(nFilters + 3); // filters are taken by fours
     const margin = (size - 1) / 2;
     for (let y = 0; y < height; y++)
       for (let x = 0; x < width; x++) {
         patchAt(maps, y * stride - margin, x * stride - margin, size, patch);
-        totals.set(biases);
-        for (let i = 0; i < patch.length; i++) {
-          const value = patch[i];
-          if (!value) continue; // a ReLU has left many zeros
-          for (let filter = 0; filter < nFilters; filter++)
-            totals[filter] += weights[i * nFilters + filter] * value;
-        }
+        addUp(patch, weights, nFilters, places, totals);
         for (let filter = 0; filter < nFilters; filter++)
-          values[(filter * height + y) * width + x] = totals[filter];
+          values[(filter * height + y) * width + x] = biases[filter] + totals[filter];
       }
     return { values, nMaps: nFilters, height, width };
+  }
+
+  // For each filter, the sum of its weights times the patch. This is where the time goes: zeros,
+  // which a ReLU leaves in half of all places, are left out, and four filters are computed at a
+  // time, since their sums need not wait for one another.
+  function addUp(patch, weights, nFilters, places, totals) {
+    let n = 0;
+    for (let i = 0; i < patch.length; i++)
+      if (patch[i]) {
+        places[n] = i * nFilters;
+        patch[n++] = patch[i];
+      }
+    for (let filter = 0; filter < nFilters; filter += 4) {
+      let [total0, total1, total2, total3] = [0, 0, 0, 0];
+      for (let i = 0; i < n; i++) {
+        const value = patch[i];
+        const place = places[i] + filter;
+        total0 += weights[place] * value;
+        total1 += weights[place + 1] * value;
+        total2 += weights[place + 2] * value;
+        total3 += weights[place + 3] * value;
+      }
+      totals[filter] = total0;
+      totals[filter + 1] = total1;
+      totals[filter + 2] = total2;
+      totals[filter + 3] = total3;
+    }
   }
 
   // Two convolutions and a shortcut around them. Batch normalisation is folded into the weights.
@@ -385,7 +407,7 @@ globalThis.digitRecogniser = (() => {
     const base = letters.length;
     const [nFilters, nMaps, size] = shape;
     const n = nMaps * size * size;
-    const weights = new Float64Array(nFilters * n);
+    const weights = new Float64Array(nFilters * n + 3); // filters are taken by fours
     for (let i = 0; i < nFilters * n; i++) {
       const group = Math.floor(i / groupSize) * (2 * groupSize + 1);
       const place = group + 1 + 2 * (i % groupSize);
