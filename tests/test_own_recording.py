@@ -16,7 +16,7 @@ pytest.importorskip("torch")
 
 RATE = 16000
 ALLOWED = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
-DISPLAYS = ("aliasing", "quantisation", "bytes", "spectrum", "spectrogram", "erase")
+DISPLAYS = ("aliasing", "quantisation", "bytes", "spectrum", "spectrogram", "erase", "answer")
 PLAYED = """async (player) => {
   const bytes = new Uint8Array(await (await fetch(player.src)).arrayBuffer());
   return btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));
@@ -33,7 +33,7 @@ FULL_STORAGE = """Storage.prototype.setItem = () => {
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """Return {name: address} of the listener and of the six displays."""
+    """Return {name: address} of the listener and of the displays."""
     folder = tmp_path_factory.mktemp("pages")
     files = {"listener": write_listener(folder)}
     files |= {name: write_display(folder, name) for name in DISPLAYS}
@@ -444,3 +444,18 @@ def test_what_is_erased_becomes_the_lowest_level_of_its_band(page, pages, tmp_pa
     assert abs(number(r"^([\d.]+) %", said(page)) - share) <= 0.5
     expected = import_module("digitlab.training.torch").predict(recogniser.model, changed)[0]
     np.testing.assert_allclose(bars(page), expected[:10], atol=0.01)
+
+
+# ---------------------------------------------------------------- chapter 16: the answer
+@pytest.mark.parametrize("digit", [3, 8])
+def test_the_answer_is_that_of_python(page, pages, tmp_path, digit):
+    page.goto(pages["answer"])
+    samples = spoken(digit)
+    choose(page, tmp_path / "word.wav", samples)
+    page.wait_for_function(
+        "document.querySelector('.said').textContent.startsWith('Recognised')", timeout=LONG
+    )
+    answer = pretrained.load().predict(samples, RATE)
+    assert said(page).startswith(f"Recognised: {voices.DIGIT_WORDS[int(answer.label)]}, ")
+    shares = page.locator(".bars meter").evaluate_all("bars => bars.map(bar => bar.value)")
+    assert np.abs(np.array(shares[:10]) - answer.probabilities[:10]).max() < 0.01

@@ -57,6 +57,15 @@ def test_python_gets_what_the_browser_took():
     assert "<audio" in recorder.player().data
 
 
+def test_in_the_rendered_book_the_page_has_a_recorder_of_its_own(monkeypatch):
+    recorder = widgets.recorder()
+    assert "application/vnd.jupyter.widget-view+json" in str(recorder._repr_mimebundle_())
+    monkeypatch.setenv("DIGITLAB_FLIPBOOK", "1")
+    shown = recorder._repr_mimebundle_()
+    assert set(shown) == {"text/plain", "text/html"}
+    assert 'class="own-recording" data-show="answer"' in shown["text/html"]
+
+
 @pytest.mark.parametrize(
     "sound, problem",
     [
