@@ -574,14 +574,17 @@ def _table(report) -> str:
         rows.append(_row(run, str(run.seed), run.fold))
     if report.parts:
         rows.append(_row(report, "all", ""))
-    low, high = report.speaker_interval
+    n_speakers = len(set(report.speakers))
+    over_speakers = "One test speaker: nothing is known of others."
+    if n_speakers > 1:
+        low, high = report.speaker_interval
+        over_speakers = f"95 % interval over speakers (Student's): {low:.3f} to {high:.3f}."
     return "\n".join(
         [
             f"{report.recipe} ({report.framework}) on {report.corpus}, {report.split} split, "
             f"{report.scale} scale, on {report.device}",
             *rows,
-            f"95 % interval over speakers (Student's): {low:.3f} to {high:.3f}. "
-            f"{report.n_train:,} training clips, {report.n_test:,} test clips; "
+            f"{over_speakers} {report.n_train:,} training clips, {report.n_test:,} test clips; "
             f"{report.n_parameters:,} parameters.",
             f"Features {report.seconds_features:.1f} s"
             + (" (from the cache)" if report.features_cached else "")

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from digitlab import audio, corpora, environment, experiment, recipes, results
+from digitlab import audio, cli, corpora, environment, experiment, recipes, results
 from digitlab.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -54,6 +54,12 @@ def test_run_prints_a_table_and_writes_json(corpus, tmp_path):
         (rows[0]["test_accuracy"] + rows[1]["test_accuracy"]) / 2
     )
     assert rows[0]["corpus_digest"] == corpus.digest
+
+
+def test_one_test_speaker_has_no_interval_over_speakers(report):
+    one = replace(report, speakers=np.full(report.n_test, "anna"))
+    assert "nan" not in cli._table(one) and "One test speaker" in cli._table(one)
+    assert "95 % interval over speakers" in cli._table(report)
 
 
 def test_runs_are_appended_row_by_row(corpus, tmp_path, monkeypatch):

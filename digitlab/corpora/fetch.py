@@ -79,7 +79,8 @@ def fetch(name: str, *, ask_again: bool = True) -> Path:
             return folder
     message = listed("no source sent it:", problems) + (
         f"\nThen run  digitlab data fetch {name}  to try again; "
-        "or set DIGITLAB_DATA to a folder that holds it."
+        "or set DIGITLAB_DATA to a folder that holds it. The built-in voices need no network: "
+        "digitlab run ... --corpus voices"
     )
     if is_refused:
         with suppress(OSError), replacing(refusal, "w") as out:
