@@ -169,7 +169,7 @@ def test_it_is_remembered_only_if_asked(page, pages, tmp_path):
     assert not there(page.context.new_page())
 
 
-@pytest.mark.parametrize("trouble", [BROKEN_STORAGE, FULL_STORAGE])
+@pytest.mark.parametrize("trouble", [BROKEN_STORAGE, FULL_STORAGE], ids=["broken", "full"])
 def test_without_storage_it_is_in_the_page_and_that_is_said(page, pages, tmp_path, trouble):
     page.add_init_script(trouble)
     page.goto(pages["spectrum"])
