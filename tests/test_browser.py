@@ -358,7 +358,7 @@ QUESTIONS = {
     "fft": ("03_fourier", 'id="fig-03-timing"'),
     "FFTs": ("03_fourier", 'id="fig-03-timing"'),
     "learning rate": ("14_convnet_words", 'id="fig-14-finder"'),
-    "own voice": ("16_your_voice", "Record yourself"),
+    "consent": ("16_your_voice", "consent.txt"),
     "aliasing": ("02_digital_audio", 'id="fig-02-aliasing"'),
     "exercise 9.1": ("09_scattering_pytorch", "Exercise 9.1"),
 }

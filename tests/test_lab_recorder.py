@@ -123,7 +123,7 @@ def answered(page):
 
 
 def record(page):
-    page.get_by_role("button", name="Record").click()
+    page.get_by_role("button", name="Record", exact=True).click()
     page.wait_for_function("document.querySelector('button.record').textContent === 'Stop'")
     return answered(page)
 
@@ -178,7 +178,7 @@ def test_without_a_microphone_a_file_arrives_and_one_that_is_too_long_is_refused
     opened, start, tmp_path
 ):
     page = opened(start("--deny-permission-prompts"), "record.ipynb")
-    page.get_by_role("button", name="Record").click()
+    page.get_by_role("button", name="Record", exact=True).click()
     assert answered(page).endswith("hoose a sound file.")
     said, chosen = spoken(6, 6, 16000), page.locator(".recorder input[type=file]")
     audio.write_wav(tmp_path / "six.wav", said, 16000)
@@ -195,13 +195,13 @@ def test_without_a_microphone_a_file_arrives_and_one_that_is_too_long_is_refused
 def test_a_cell_run_again_and_a_kernel_restarted_in_the_middle(opened, chromium, microphone):
     microphone(spoken(7, 6))
     page = opened(chromium, "record.ipynb")
-    page.get_by_role("button", name="Record").click()
+    page.get_by_role("button", name="Record", exact=True).click()
     page.wait_for_function("document.querySelector('.recorder meter').value > 0.2")
     page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
     page.wait_for_function("document.querySelector('button.record')?.textContent === 'Record'")
     assert "recorded" in record(page)  # a new recorder, which works
     assert float(page.evaluate(RUN, "print(len(microphone.recording[0]))")) > 0
-    page.get_by_role("button", name="Record").click()
+    page.get_by_role("button", name="Record", exact=True).click()
     page.evaluate("jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
     assert answered(page).endswith("Run the cell again.")
     page.wait_for_function(READY)
