@@ -41,7 +41,7 @@ test-all: .venv/installed
 	$(MAKE) book
 	DIGITLAB_SCALE=$(SCALE) $(BIN)/python -m pytest --numprocesses 2 $(PAGE_TESTS)
 
-test-lab: .venv/installed ## Run every chapter in JupyterLab, in a browser (`make test`: two), and record
+test-lab: .venv/installed ## Run every chapter in JupyterLab, in a browser (`make test`: three), and record
 	DIGITLAB_SCALE=smoke DIGITLAB_LAB=all $(BIN)/python -m pytest --numprocesses 2 tests/test_lab.py tests/test_lab_recorder.py
 
 test-newest: ## Run the unit tests with the newest release of everything, in .venv-newest
@@ -65,7 +65,7 @@ pretrained: .venv/installed ## Train the model that comes with digitlab, on all 
 	$(BIN)/python benchmarks/pretrained.py
 	$(BIN)/python -m digitlab.pretrained.javascript > book/assets/recogniser_weights.js
 	$(BIN)/python -m digitlab.pretrained.javascript example > book/assets/recogniser_example.js
-	$(BIN)/python book/draw_word.py > book/assets/word.svg
+	$(MAKE) word
 
 word: .venv/installed ## Draw the moving picture of the front page
 	$(BIN)/python book/draw_word.py > book/assets/word.svg

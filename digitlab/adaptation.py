@@ -36,7 +36,7 @@ N_LAST = 2  # the dense layer, and what makes probabilities of its output
 
 
 def settings() -> str:
-    """Return all that is set in this module, as a text: what its results depend on.
+    """Return what the rows of ``book/adaptation.csv`` depend on of this module, as a text.
 
     Examples
     --------

@@ -59,10 +59,8 @@ def word_seconds(samples: np.ndarray, rate: int) -> float:
 
     Parameters
     ----------
-    samples : array of shape (n_samples,)
-        A recording.
-    rate : int
-        In Hz.
+    samples, rate
+        As for :func:`median_pitch`.
 
     Notes
     -----
@@ -83,10 +81,8 @@ def noise_db(samples: np.ndarray, rate: int) -> float:
 
     Parameters
     ----------
-    samples : array of shape (n_samples,)
-        A recording; zeros that were put around it do not count.
-    rate : int
-        In Hz.
+    samples, rate
+        As for :func:`median_pitch`; zeros that were put around the recording do not count.
 
     Returns
     -------

@@ -6,7 +6,10 @@ import wave
 import numpy as np
 from conftest import ROOT
 
+from digitlab import voices
+
 ASSETS = ROOT / "book" / "assets"
+ALLOWED = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 LONG = 20_000  # ms: the first answer of a busy machine
 EVERYWHERE = ("recording.js", "own_recording.js", "own_controls.js", "own_pictures.js")
 CHAPTERS = ("own_signals.js", "own_digital_audio.js", "own_spectra.js", "own_chapters.js")
@@ -45,6 +48,12 @@ def write_display(folder, name):
     """Write a page with one display of the chapters."""
     markup = f'<section class="own-recording" data-show="{name}"><p>Elsewhere.</p></section>'
     return write(folder / f"{name}.html", markup, [*EVERYWHERE, *CHAPTERS])
+
+
+def spoken(word, speaker=4, rate=16000):
+    """Return a word with silence around it, as somebody records it."""
+    quiet = np.zeros(rate // 2, np.float32)
+    return np.concatenate([quiet, 0.5 * voices.say(word, speaker=speaker, rate=rate), quiet])
 
 
 def write_microphone(path, samples, rate=48000):

@@ -4,9 +4,8 @@ import base64
 import json
 
 import firefox
-import numpy as np
 import pytest
-from small_pages import write_display, write_listener
+from small_pages import spoken, write_display, write_listener
 
 from digitlab import audio, pretrained, voices
 
@@ -52,8 +51,7 @@ def press(tab, name):
 def test_a_file_is_understood_as_python_understands_it(tab, pages, tmp_path):
     tab.goto(pages[0])
     for digit in (7, 3):
-        quiet = np.zeros(8000, np.float32)
-        samples = np.concatenate([quiet, 0.5 * voices.say(digit, speaker=4, rate=16000), quiet])
+        samples = spoken(digit)
         audio.write_wav(tmp_path / "word.wav", samples, 16000)
         assert pretrained.load().predict(samples, 16000).label == str(digit)
         choose(tab, (tmp_path / "word.wav").read_bytes())

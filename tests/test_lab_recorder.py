@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 from lab_server import READY, served, set_lab
+from small_pages import ALLOWED
 
 pytest.importorskip("anywidget")
 pytest.importorskip("torch")
@@ -18,7 +19,6 @@ VOICES = (1, 4, 6, 7)
 SPOKEN = [(digit, VOICES[(digit + 1) % 4]) for digit in range(10)]
 if os.environ.get("DIGITLAB_LAB") == "all":  # `make test-lab`: all by all, which takes minutes
     SPOKEN = [(digit, speaker) for speaker in VOICES for digit in range(10)]
-FLAGS = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 CELLS = {
     "record.ipynb": [
         "from digitlab import widgets\nmicrophone = widgets.recorder(1.2)\nmicrophone"
@@ -84,7 +84,7 @@ def microphone(folder):
 
 @pytest.fixture(scope="module")
 def chromium(start, microphone):
-    return start(*FLAGS, f"--use-file-for-fake-audio-capture={microphone.file}")
+    return start(*ALLOWED, f"--use-file-for-fake-audio-capture={microphone.file}")
 
 
 @pytest.fixture

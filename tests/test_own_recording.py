@@ -7,7 +7,7 @@ from importlib import import_module
 import librosa
 import numpy as np
 import pytest
-from small_pages import LONG, write_display, write_listener, write_microphone
+from small_pages import ALLOWED, LONG, spoken, write_display, write_listener, write_microphone
 
 from digitlab import audio, features, pretrained, riff, voices
 from digitlab.preparation import prepare
@@ -15,7 +15,6 @@ from digitlab.preparation import prepare
 pytest.importorskip("torch")
 
 RATE = 16000
-ALLOWED = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
 DISPLAYS = ("aliasing", "quantisation", "bytes", "spectrum", "spectrogram", "erase", "answer")
 PLAYED = """async (player) => {
   const bytes = new Uint8Array(await (await fetch(player.src)).arrayBuffer());
@@ -58,11 +57,6 @@ def page(context):
 
 def tone(hertz, seconds=1.0, rate=RATE):
     return 0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)
-
-
-def spoken(digit, speaker=4):
-    quiet = np.zeros(RATE // 2, np.float32)
-    return np.concatenate([quiet, 0.5 * voices.say(digit, speaker=speaker, rate=RATE), quiet])
 
 
 def choose(page, path, samples, rate=RATE):

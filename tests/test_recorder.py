@@ -1,10 +1,10 @@
 """The recorder of the notebook: what the browser records arrives in Python, whole and judged."""
 
 import base64
-import wave
 
 import numpy as np
 import pytest
+from small_pages import ALLOWED, write_microphone
 
 pytest.importorskip("anywidget")
 
@@ -12,7 +12,6 @@ from digitlab import audio, corpora, voices, widgets
 from digitlab.widgets.recorder_widget import Recorder
 
 RATE = 48000
-ALLOWED = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 MODEL = """
 const state = {seconds: 1.5, prompt: "Say: six", message: ""};
 const model = {
@@ -152,10 +151,7 @@ def recorded(start, tmp_path_factory):
     """Record a six through the widget in Chromium, whose microphone plays a file; and a file."""
     folder = tmp_path_factory.mktemp("sound")
     sound = np.concatenate([word(6), np.zeros(RATE // 2)])
-    with wave.open(str(folder / "six.wav"), "wb") as file:
-        file.setparams((1, 2, RATE, 0, "NONE", ""))
-        file.writeframes((32767 * sound).astype("<i2").tobytes())
-    microphone = f"--use-file-for-fake-audio-capture={folder / 'six.wav'}"
+    microphone = write_microphone(folder / "six.wav", sound, RATE)
     page = start(*ALLOWED, microphone).new_page()
     (folder / "page.html").write_text('<!doctype html><html lang="en"><body></body></html>')
     page.goto((folder / "page.html").as_uri())

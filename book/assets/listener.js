@@ -39,16 +39,10 @@
           pictures.waveform(pen, width, height, colours, clip, rate),
         "The waveform of the word, as the recogniser gets it",
       );
-      spectrogram.draw((pen, width, height, colours) => {
-        const bands = frames[0].length;
-        const place = pictures.axes(pen, width, height, colours, {
-          x: { from: 0, to: clip.length / rate, name: "time [s]" },
-          y: { from: 0, to: bands, name: "mel band (colours: dB above its mean)" },
-          right: pictures.BAR,
-        });
-        pictures.heatmap(pen, place, frames, -2.5, 1.5);
-        pictures.colourBar(pen, place, colours, -37, 22, "dB");
-      }, "Its log-mel spectrogram");
+      spectrogram.draw(
+        (...canvas) => pictures.logMel(...canvas, frames, clip.length / rate),
+        "Its log-mel spectrogram",
+      );
     }
 
     async function answer() {

@@ -222,6 +222,19 @@ globalThis.ownPictures = (() => {
     return place;
   }
 
+  // What the recogniser is given of so many seconds: frames of log-mel levels, in units of 15 dB.
+  function logMel(pen, width, height, colours, frames, seconds) {
+    const [low, high, unit] = [-2.5, 1.5, 15];
+    const place = axes(pen, width, height, colours, {
+      x: { from: 0, to: seconds, name: "time [s]" },
+      y: { from: 0, to: frames[0].length, name: "mel band (colours: dB above its mean)" },
+      right: BAR,
+    });
+    heatmap(pen, place, frames, low, high);
+    colourBar(pen, place, colours, Math.ceil(unit * low), Math.floor(unit * high), "dB");
+    return place;
+  }
+
   // ---------------------------------------------------------------- ten bars
   const WORDS = "zero one two three four five six seven eight nine".split(" ");
   const percent = (share) => `${Math.round(100 * share)} %`;
@@ -247,5 +260,5 @@ globalThis.ownPictures = (() => {
     return WORDS[label] ? `${WORDS[label]}, ${percent(probabilities[label])}` : "no digit";
   }
 
-  return { picture, number, axes, curve, dots, inside, heatmap, colourBar, BAR, waveform, bars, heard };
+  return { picture, number, axes, curve, dots, inside, heatmap, colourBar, BAR, waveform, logMel, bars, heard };
 })();

@@ -1,4 +1,4 @@
-// The reader's own recording in chapters 3, 4 and 13: its spectrum, its spectrogram, and what the
+// The reader's own recording in chapters 3, 4, 13 and 16: its spectrum, its spectrogram, and what the
 // recogniser makes of it when parts are erased. A display is a function of its place in the page and
 // of the fields of own_chapters.js; it returns what shows a recording.
 
@@ -144,9 +144,8 @@
   };
 
   // ---------------------------------------------------------------- chapter 13: erase
-  // The recogniser's log-mel picture has 65 frames, 16 ms apart, of 40 bands, in units of 15 dB.
+  // The recogniser's log-mel picture has 65 frames, 16 ms apart, of 40 bands.
   const [N_FRAMES, N_BANDS, FRAME_S] = [65, 40, 0.016];
-  const [LOW, HIGH, UNIT] = [-2.5, 1.5, 15];
 
   // Set all levels in a rectangle to the lowest level of their band.
   function erase(frames, { first, last, low, high }) {
@@ -217,19 +216,9 @@
     canvas.addEventListener("pointercancel", () => (corner = null));
   }
 
-  // Draw the log-mel picture; return where the axes lie.
-  function paint(pen, width, height, colours, frames) {
-    const place = pictures.axes(pen, width, height, colours, {
-      x: { from: 0, to: N_FRAMES * FRAME_S, name: "time [s]" },
-      y: { from: 0, to: N_BANDS, name: "mel band (colours: dB above its mean)" },
-      right: pictures.BAR,
-    });
-    pictures.heatmap(pen, place, frames, LOW, HIGH);
-    pictures.colourBar(pen, place, colours, Math.ceil(UNIT * LOW), Math.floor(UNIT * HIGH), "dB");
-    return place;
-  }
+  const paint = (...canvasAndFrames) => pictures.logMel(...canvasAndFrames, N_FRAMES * FRAME_S);
 
-  // The same with the outline of a rectangle.
+  // The log-mel picture with the outline of a rectangle; return where the axes lie.
   function paintErased(pen, width, height, colours, frames, { first, last, low, high }) {
     const place = paint(pen, width, height, colours, frames);
     const [left, right] = [first, last + 1].map((i) => place.x(i * FRAME_S));

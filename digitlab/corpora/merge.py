@@ -105,14 +105,20 @@ def _checked(folder: Path) -> Iterator[tuple[str, str, str, str]]:
         elif not NAME.fullmatch(Path(name).name):
             problem = "not called {digit}_{name}_{take}.wav"
         else:
-            digest, problem = _heard(folder / name)
+            digest, problem = _judged(folder / name)
         yield folder.name, name, digest, problem
 
 
-def _heard(file: Path) -> tuple[str, str]:
+def _read(file: Path) -> tuple[np.ndarray, int]:
+    """Return the one channel of a recording that is checked, and kept if it is good."""
+    samples, rate = audio.read_wav(file)
+    return mix_down(samples)[0], rate
+
+
+def _judged(file: Path) -> tuple[str, str]:
     """Return a digest of the samples of a recording, and what is wrong with it."""
     try:
-        samples, rate = audio.read_wav(file, mono=True)
+        samples, rate = _read(file)
     except audio.WavError as error:
         return "", str(error).removeprefix(f"{file}: ")
     seconds = len(samples) / rate
@@ -156,9 +162,8 @@ def _write(table: pd.DataFrame, folder: Path, target: Path) -> None:
     try:
         (target / "recordings").mkdir(parents=True)
         for row in kept.itertuples():
-            samples, rate = audio.read_wav(folder / row.person / row.file)
-            samples = np.clip(mix_down(samples)[0], -1, 1)
-            audio.write_wav(target / "recordings" / row.kept_as, samples, rate)
+            samples, rate = _read(folder / row.person / row.file)
+            audio.write_wav(target / "recordings" / row.kept_as, np.clip(samples, -1, 1), rate)
         people = kept.groupby("speaker").size().rename("recordings").reset_index()
         with replacing(target / PEOPLE) as out:
             out.write(people.assign(consent="yes").to_csv(index=False).encode())

@@ -21,6 +21,7 @@ HERE = Path(__file__).parent
 MARGIN_S = 0.1  # of silence kept on both sides of a word
 NAME = re.compile(r"[A-Za-z0-9-]+")  # of a speaker
 LONGEST_S = 30  # as recorder.js has it
+NO_WORD = "No word stands out from the noise. Take it again, nearer to the microphone."
 CSS = """
 .recorder p { margin: 0.5rem 0; }
 .recorder button { min-height: 2.75rem; min-width: 7rem; font: inherit; font-size: 1rem;
@@ -104,29 +105,22 @@ class Recorder(anywidget.AnyWidget):
         rate : int
             In Hz.
         """
-        self._recording = np.asarray(samples, np.float32), rate
-        self.message = self._problem()
-        if self.message:
+        samples = np.asarray(samples, np.float32)
+        self._recording = samples, rate
+        if problem := _problem(samples):
+            self.message = problem
             return
-        start, stop = find_word(*self.recording) or (0, len(samples))
-        self.message = (
-            f"{len(samples) / rate:.1f} s recorded; the word takes {(stop - start) / rate:.1f} s."
-        )
+        if (word := find_word(samples, rate)) is None:
+            self.message = (
+                "No word stands out from the noise. Take it again, nearer to the microphone."
+            )
+            return
+        seconds = (word[1] - word[0]) / rate
+        self.message = f"{len(samples) / rate:.1f} s recorded; the word takes {seconds:.1f} s."
         try:
             self.when_good()
         except OSError as error:
             self.message = f"This was not saved: {error}"
-
-    def _problem(self) -> str:
-        """Say what is wrong with the last recording, or nothing."""
-        samples, rate = self.recording
-        if np.abs(samples).max(initial=0) < SILENT:
-            return "This is silent. Is the microphone muted? Take it again."
-        if is_clipped(samples):
-            return "This is clipped: move away from the microphone, and take it again."
-        if find_word(samples, rate) is None:
-            return "No word stands out from the noise. Take it again, nearer to the microphone."
-        return ""
 
     @property
     def recording(self) -> tuple[np.ndarray, int]:
@@ -180,6 +174,15 @@ class Recorder(anywidget.AnyWidget):
             take += 1
         audio.write_wav(file, _trimmed(samples, rate), rate)
         return file
+
+
+def _problem(samples: np.ndarray) -> str:
+    """Say what is wrong with the level of a recording, or nothing."""
+    if np.abs(samples).max(initial=0) < SILENT:
+        return "This is silent. Is the microphone muted? Take it again."
+    if is_clipped(samples):
+        return "This is clipped: move away from the microphone, and take it again."
+    return ""
 
 
 def _trimmed(samples: np.ndarray, rate: int) -> np.ndarray:
