@@ -83,7 +83,7 @@ def main() -> None:
             rows.append(row)
             print(*list(row.values())[:7], flush=True)
         pd.DataFrame(rows).to_csv(FILE, index=False)
-    table = results.adaptation().pivot_table("accuracy", "way", "n_takes")
+    table = results.measured("adaptation").pivot_table("accuracy", "way", "n_takes")
     print(table.round(3))
 
 

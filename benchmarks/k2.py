@@ -16,7 +16,7 @@ import torch
 from kymatio import Scattering1D
 from scipy.io import wavfile
 
-from digitlab import corpora, evaluation, experiment, features
+from digitlab import corpora, experiment, features, reports
 
 ROUNDS = 3
 SEEDS = 10
@@ -83,7 +83,7 @@ def ours(corpus: corpora.Corpus) -> tuple[float, float, float]:
     return seconds_features, report.seconds_training, report.test_accuracy
 
 
-def summary(name: str, report: evaluation.Report) -> None:
+def summary(name: str, report: reports.Report) -> None:
     seeds = {}
     for part in report.parts:
         seeds.setdefault(part.seed, []).append(part.test_accuracy)

@@ -48,6 +48,7 @@ from digitlab import (
     experiment,
     features,
     perturbation,
+    reports,
     splits,
     training,
 )
@@ -71,7 +72,7 @@ def train(recipe: str, seed: int, device: str | None = None) -> tuple[Recogniser
     return report.recogniser, time.perf_counter() - start
 
 
-def train_on(plan: experiment.Plan, is_trained_on: np.ndarray) -> evaluation.Report:
+def train_on(plan: experiment.Plan, is_trained_on: np.ndarray) -> reports.Report:
     """Train on these clips of a plan's corpus, and test on the same."""
     rows = np.flatnonzero(is_trained_on)
     fold = experiment.Fold(rows, rows[:0], rows, plan.folds[0].seed, "")

@@ -59,6 +59,9 @@ from . import (
     recognisers as recognisers,
 )
 from . import (
+    reports as reports,
+)
+from . import (
     results as results,
 )
 from . import (

@@ -344,10 +344,10 @@ def adapt(folder: Path, save: Path, way: str, model: Path | None) -> None:
 @main.command()
 def doctor() -> None:
     """Check Python, libraries, GPU, corpora and disk; exit with 1 where something is wrong."""
-    from digitlab import corpora, evaluation
+    from digitlab import corpora, reports
 
     problems = []
-    for library, version in evaluation.versions().items():
+    for library, version in reports.versions().items():
         _echo(f"{library:22} {version}")
     for framework in ("torch", "keras", "tensorflow"):
         if importlib.util.find_spec(framework) is None:

@@ -1,31 +1,20 @@
-"""What a score means: accuracy with its intervals, comparison, calibration, reports.
+"""What a score means: accuracy with its intervals, comparison, calibration.
 
 Taught in chapter 7, "What a score means".
 """
 
-import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
-from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
-from sklearn.metrics import confusion_matrix, f1_score
+from scipy.optimize import brentq
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-if TYPE_CHECKING:
-    from digitlab.recognisers import Recogniser
-    from digitlab.training import History
-
 MOST_DRAWN_AT_ONCE = 3_000_000  # numbers that a bootstrap holds in memory
-LIBRARIES = (
-    "digitlab", "numpy", "scipy", "librosa", "scikit-learn", "soxr", "kymatio", "torch",
-    "lightning", "keras", "tensorflow",
-)  # fmt: skip
 NO_INTERVAL = (float("nan"), float("nan"))
 
 
@@ -226,8 +215,7 @@ def compare(first: ArrayLike, second: ArrayLike, speakers: ArrayLike) -> Compari
             f"{len(first)}, {len(second)} and {len(speakers)} answers and speakers: "
             "both systems must have answered the same clips"
         )
-    if not (np.isin(first, (0, 1)).all() and np.isin(second, (0, 1)).all()):
-        raise ValueError("a clip is right (1) or wrong (0): compare seeds or runs one by one")
+    _refuse_answers(first, second)
     difference = first.astype(float) - second
     only_first, only_second = int((difference > 0).sum()), int((difference < 0).sum())
     return Comparison(
@@ -238,6 +226,101 @@ def compare(first: ArrayLike, second: ArrayLike, speakers: ArrayLike) -> Compari
         clip_interval=clip_interval(difference),
         speaker_interval=_student(difference, speakers, lowest=-1.0),
     )
+
+
+class Equivalence(NamedTuple):
+    """Whether two systems are equally good, but for a margin.
+
+    Attributes
+    ----------
+    difference : float
+        Accuracy of the first minus that of the second.
+    interval : tuple of float
+        90 % interval of the difference, over clips.
+    margin : float
+        What counts as no difference that matters.
+    is_shown : bool
+        Whether the interval lies within the margin on either side.
+    """
+
+    difference: float
+    interval: tuple[float, float]
+    margin: float
+    is_shown: bool
+
+
+def equivalence(first: ArrayLike, second: ArrayLike, *, margin: float) -> Equivalence:
+    """Test whether two systems are equally good on the same clips, but for a margin.
+
+    That no difference was found does not show that there is none: with few clips, large ones are
+    missed. Here the two systems are taken for different until the clips say otherwise. Taught in
+    chapter 10.
+
+    Parameters
+    ----------
+    first, second : array of bool, shape (n_clips,)
+        Whether each clip was recognised, the clips in the same order.
+    margin : float
+        The largest difference of accuracies that does not matter. Choose it before looking.
+
+    Raises
+    ------
+    ValueError
+        If there are no clips, the lengths differ, a clip is neither right nor wrong, or the margin
+        is not between 0 and 1.
+
+    Notes
+    -----
+    Two one-sided tests at 5 %, which is to say that a 90 % interval lies within the margin: D. J.
+    Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15, 1987. The interval is the score
+    interval of T. Tango, Statistics in Medicine 17, 1998, for paired proportions: it keeps its
+    width where the systems agree on every clip.
+
+    Examples
+    --------
+    Of 300 clips, each system alone recognises three:
+
+    >>> first, second = np.ones(300), np.ones(300)
+    >>> first[:3] = second[3:6] = 0
+    >>> result = equivalence(first, second, margin=0.02)
+    >>> [round(bound, 3) for bound in result.interval], result.is_shown
+    ([-0.016, 0.016], True)
+    """
+    first, second = np.asarray(first), np.asarray(second)
+    _refuse_answers(first, second)
+    if not 0 < margin < 1:
+        raise ValueError(f"margin {margin}: a share of the clips is needed, such as 0.02")
+    only_first, only_second = int((first > second).sum()), int((first < second).sum())
+    interval = _paired_interval(only_first, only_second, first.size, stats.norm.ppf(0.95))
+    difference = (only_first - only_second) / first.size
+    return Equivalence(difference, interval, margin, -margin < interval[0] < interval[1] < margin)
+
+
+def _paired_interval(b: int, c: int, n: int, z: float) -> tuple[float, float]:
+    """Return Tango's score interval; b and c clips were recognised by one system alone."""
+
+    def score(difference: float) -> float:
+        linear = (2 * n - b + c) * difference - b - c
+        root = np.sqrt(linear**2 + 8 * n * c * difference * (1 - difference))
+        variance = n * ((root - linear) / (2 * n) + difference * (1 - difference))
+        return (b - c - n * difference) / np.sqrt(max(variance, 1e-12))
+
+    middle = (b - c) / n
+    low = brentq(lambda d: score(d) - z, -1, middle) if middle > -1 else -1.0
+    high = brentq(lambda d: score(d) + z, middle, 1) if middle < 1 else 1.0
+    return float(low), float(high)
+
+
+def _refuse_answers(*answers: np.ndarray) -> None:
+    """Refuse what is not right and wrong of the same clips."""
+    shapes = {right.shape for right in answers}
+    if len(shapes) > 1 or not answers[0].size or answers[0].ndim != 1:
+        raise ValueError(
+            f"answers of shape {' and '.join(map(str, sorted(shapes)))}: both systems must have "
+            "answered the same clips"
+        )
+    if not all(np.isin(right, (0, 1)).all() for right in answers):
+        raise ValueError("a clip is right (1) or wrong (0): compare seeds or runs one by one")
 
 
 def reliability(probabilities: ArrayLike, y_true: ArrayLike, *, n_bins: int = 10) -> pd.DataFrame:
@@ -294,7 +377,7 @@ def reliability(probabilities: ArrayLike, y_true: ArrayLike, *, n_bins: int = 10
     table = clips.groupby("bin", observed=True).agg(
         confidence=("confidence", "mean"), accuracy=("correct", "mean"), n_clips=("correct", "size")
     )
-    return _with_wilson(table)[["confidence", "accuracy", "low", "high", "n_clips"]]
+    return with_wilson(table)[["confidence", "accuracy", "low", "high", "n_clips"]]
 
 
 def calibration_error(probabilities: ArrayLike, y_true: ArrayLike, *, n_bins: int = 10) -> float:
@@ -329,7 +412,7 @@ def flows(matrix: ArrayLike, classes: Sequence[str], *, threshold: float = 0.001
     ----------
     matrix : array of shape (n_classes, n_classes), int
         Counts of clips, a row for each true class, a column for each predicted one: from
-        :attr:`Report.confusion`.
+        :attr:`digitlab.reports.Report.confusion`.
     classes : sequence of str
         Names of the classes.
     threshold : float
@@ -389,265 +472,20 @@ def _refuse_matrix(counts: np.ndarray, classes: Sequence[str]) -> None:
         raise ValueError("there are no clips in the confusion matrix")
 
 
-@dataclass(frozen=True)
-class Report:
-    """How a system did on its test clips, and all that is needed to run it again.
-
-    Attributes
-    ----------
-    recipe, framework, corpus, corpus_digest, split, fold, scale, seed, device
-        What was run, on what. `fold` names the speakers left out.
-    test_corpus : str
-        Where the test clips come from: mostly the same corpus.
-    classes : tuple of str
-        What the labels mean.
-    n_train, n_test : int
-        Number of training and of test clips.
-    n_speakers : int
-        Number of speakers in the training clips of `corpus`.
-    n_parameters, n_trainable : int
-        Weights with running statistics, and weights alone.
-    train_accuracy : float
-        Share of the training clips recognised after the last epoch.
-    seconds_features, seconds_training : float
-        Time taken.
-    features_cached : bool
-        Whether the features were on disk already.
-    y_true, y_pred : array of shape (n_test,)
-        True and predicted labels.
-    speakers : array of shape (n_test,)
-        Speaker of each test clip.
-    rows : array of shape (n_test,)
-        Rows of the test clips in the corpus's table.
-    history : digitlab.training.History
-        Loss and accuracy after each epoch.
-    recogniser : digitlab.recognisers.Recogniser
-        What was trained; None where several runs are pooled.
-    notes : tuple of str
-        What the user should know of the run, such as how many clips were cut.
-    parts : tuple of Report
-        The runs that a pooled report stands for; empty for a single run.
-    versions : dict
-        Of Python and the libraries.
-    """
-
-    recipe: str
-    framework: str
-    corpus: str
-    corpus_digest: str
-    test_corpus: str
-    split: str
-    fold: str
-    scale: str
-    seed: int
-    device: str
-    classes: tuple[str, ...]
-    n_speakers: int
-    n_train: int
-    n_parameters: int
-    n_trainable: int
-    train_accuracy: float
-    seconds_features: float
-    features_cached: bool
-    seconds_training: float
-    y_true: np.ndarray = field(repr=False)
-    y_pred: np.ndarray = field(repr=False)
-    speakers: np.ndarray = field(repr=False)
-    rows: np.ndarray = field(repr=False)
-    history: "History | None" = field(default=None, repr=False)
-    recogniser: "Recogniser | None" = field(default=None, repr=False)
-    notes: tuple[str, ...] = ()
-    parts: tuple["Report", ...] = field(default=(), repr=False)
-    versions: dict[str, str] = field(default_factory=lambda: versions(), repr=False)
-
-    @property
-    def correct(self) -> pd.Series:
-        """Share of runs that recognised each test clip, by its row in the corpus's table."""
-        right = pd.Series((self.y_true == self.y_pred).astype(float), index=self.rows)
-        return right.groupby(level=0).mean()
-
-    @property
-    def n_test(self) -> int:
-        """Number of different test clips; a clip tested in several runs counts once."""
-        return len(np.unique(self.rows))
-
-    @property
-    def test_accuracy(self) -> float:
-        """Share of test clips recognised, the mean over runs."""
-        return float(np.mean(self.y_true == self.y_pred))
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval of the test accuracy."""
-        return wilson_interval(self.test_accuracy, self.n_test)
-
-    @property
-    def speaker_interval(self) -> tuple[float, float]:
-        """Student's 95 % interval of the test accuracy, over the speakers."""
-        speakers = pd.Series(self.speakers, index=self.rows).groupby(level=0).first()
-        return speaker_interval(self.correct, speakers)
-
-    @property
-    def speaker_accuracy(self) -> float:
-        """Share of test clips recognised, the mean over speakers."""
-        return float(self.by_speaker["accuracy"].mean())
-
-    @property
-    def micro_f1(self) -> float:
-        """F1 over all predictions together: where each clip has one label, the accuracy."""
-        return float(f1_score(self.y_true, self.y_pred, average="micro"))
-
-    @property
-    def macro_f1(self) -> float:
-        """The mean of the classes' F1; each class counts alike."""
-        return float(f1_score(self.y_true, self.y_pred, average="macro", zero_division=0))
-
-    @property
-    def balanced_accuracy(self) -> float:
-        """The mean of the classes' accuracies; each class counts alike."""
-        return float(np.mean(self.by_class["accuracy"]))
-
-    @property
-    def by_seed(self) -> pd.Series:
-        """Accuracy of each seed, over all its folds; its spread shows the chance in training."""
-        runs = self.parts or (self,)
-        right = pd.concat([run._answers.assign(seed=run.seed) for run in runs])
-        return right.groupby("seed")["correct"].mean().rename("accuracy")
-
-    @property
-    def confusion(self) -> np.ndarray:
-        """Counts, (n_classes, n_classes): a row for each true class, a column for predicted."""
-        return confusion_matrix(self.y_true, self.y_pred, labels=range(len(self.classes)))
-
-    def worst_pairs(self, n: int = 5) -> pd.DataFrame:
-        """Return the most frequent confusions, and the clips in which to hear them.
-
-        Parameters
-        ----------
-        n : int
-            Number of pairs, at most.
-
-        Returns
-        -------
-        pandas.DataFrame
-            ``true``, ``predicted``, ``clips`` and ``share`` as in :func:`flows`, and ``rows``: the
-            clips' rows in the corpus's table, a list without repeats. Of several runs pooled,
-            ``clips`` counts the predictions of every run.
-        """
-        table = flows(self.confusion, self.classes).drop(columns="shown")
-        worst = table[table["true"] != table["predicted"]].head(n)
-        names, pair = np.asarray(self.classes), ["true", "predicted"]
-        clips = pd.DataFrame(
-            {"true": names[self.y_true], "predicted": names[self.y_pred], "rows": self.rows}
-        )
-        rows = clips.groupby(pair)["rows"].agg(lambda same: same.unique().tolist())
-        return worst.join(rows, on=pair).reset_index(drop=True)
-
-    @property
-    def by_class(self) -> pd.DataFrame:
-        """Accuracy, Wilson interval and number of clips of each class."""
-        return self._accuracy_by(np.asarray(self.classes)[self.y_true], "class")
-
-    @property
-    def by_speaker(self) -> pd.DataFrame:
-        """Accuracy, Wilson interval and number of clips of each speaker."""
-        return self._accuracy_by(self.speakers, "speaker")
-
-    def _accuracy_by(self, group: np.ndarray, name: str) -> pd.DataFrame:
-        answers = self._answers.assign(**{name: group})
-        table = answers.groupby(name).agg(accuracy=("correct", "mean"), n_clips=("row", "nunique"))
-        return _with_wilson(table)[["accuracy", "low", "high", "n_clips"]]
-
-    @property
-    def _answers(self) -> pd.DataFrame:
-        return pd.DataFrame({"correct": self.y_true == self.y_pred, "row": self.rows})
-
-    def to_dict(self) -> dict[str, object]:
-        """Return what a JSON file or ``results.csv`` keeps of the run: numbers, texts, versions."""
-        low, high = self.interval
-        speaker_low, speaker_high = self.speaker_interval
-        derived = (
-            self.history.epochs if self.history else None,
-            self.n_test,
-            self.test_accuracy,
-            self.balanced_accuracy,
-            low,
-            high,
-            self.speaker_accuracy,
-            None if np.isnan(speaker_low) else speaker_low,
-            None if np.isnan(speaker_high) else speaker_high,
-            self.confusion.tolist(),
-            bool(self.parts),
-            self.versions,
-        )
-        kept = {name: getattr(self, name) for name in KEPT}
-        return kept | dict(zip(DERIVED, derived, strict=True))
-
-    def to_dicts(self) -> list[dict[str, object]]:
-        """Return one dictionary for each run (seed or fold), and a last one, pooled over them."""
-        runs = self.parts or (self,)
-        return [run.to_dict() for run in runs] + [self.to_dict() | {"pooled": True}]
-
-
-NOT_KEPT = {"classes", "history", "notes", "parts", "recogniser", "rows", "speakers", "versions",
-            "y_pred", "y_true"}  # fmt: skip
-KEPT = tuple(f.name for f in fields(Report) if f.name not in NOT_KEPT)
-DERIVED = ("epochs", "n_test", "test_accuracy", "balanced_accuracy", "interval_low",
-           "interval_high", "speaker_accuracy", "speaker_interval_low", "speaker_interval_high",
-           "confusion", "pooled", "versions")  # fmt: skip
-COLUMNS = (*KEPT, *DERIVED)
-
-
-def pool(parts: Sequence[Report]) -> Report:
-    """Pool runs of one system, over seeds or folds, into one report with all their predictions.
-
-    A clip tested in several runs counts once in the intervals.
+def with_wilson(table: pd.DataFrame) -> pd.DataFrame:
+    """Add Wilson's interval, ``low`` and ``high``, to a table of accuracies.
 
     Parameters
     ----------
-    parts : sequence of Report
-        The runs.
-    """
-    first = parts[0]
-    if len(parts) == 1:
-        return first
-    joined: dict[str, Any] = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("y_true", "y_pred", "speakers", "rows")
-    }
-    return replace(
-        first,
-        fold="all" if len({part.fold for part in parts}) > 1 else first.fold,
-        n_train=round(np.mean([part.n_train for part in parts])),
-        n_speakers=round(np.mean([part.n_speakers for part in parts])),
-        train_accuracy=float(np.mean([part.train_accuracy for part in parts])),
-        seconds_training=sum(part.seconds_training for part in parts),
-        history=None,
-        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
-        parts=tuple(parts),
-        **joined,
-    )
-
-
-def _with_wilson(table: pd.DataFrame) -> pd.DataFrame:
-    """Add Wilson's interval, ``low`` and ``high``, to columns ``accuracy`` and ``n_clips``."""
-    bounds = [wilson_interval(*row) for row in table[["accuracy", "n_clips"]].to_numpy()]
-    low, high = np.reshape(bounds, (-1, 2)).T
-    return table.assign(low=low, high=high)
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the installed libraries that decide a result.
+    table : pandas.DataFrame
+        With columns ``accuracy`` and ``n_clips``.
 
     Examples
     --------
-    >>> "numpy" in versions()
-    True
+    >>> with_wilson(pd.DataFrame({"accuracy": [0.967], "n_clips": [300]})).round(3)
+       accuracy  n_clips   low   high
+    0     0.967      300  0.94  0.982
     """
-    found = {"python": platform.python_version()}
-    for library in LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            continue
-    return found
+    bounds = [wilson_interval(*row) for row in table[["accuracy", "n_clips"]].to_numpy()]
+    low, high = np.reshape(bounds, (-1, 2)).T
+    return table.assign(low=low, high=high)

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
 from digitlab import (
     augment,
     corpora,
-    evaluation,
     features,
     perturbation,
+    reports,
 )
 from digitlab.plans import Fold, Plan, plan
 from digitlab.recipes import Recipe
@@ -109,7 +110,7 @@ class Trained(NamedTuple):
     notes: tuple[str, ...]
 
 
-def run(recipe: str | Recipe, **settings) -> evaluation.Report:
+def run(recipe: str | Recipe, **settings) -> reports.Report:
     """Run a recipe: features, training and test.
 
     Parameters
@@ -141,7 +142,7 @@ def run(recipe: str | Recipe, **settings) -> evaluation.Report:
     return execute(plan(recipe, **settings))
 
 
-def execute(plan: Plan) -> evaluation.Report:
+def execute(plan: Plan) -> reports.Report:
     """Do what was planned: prepare once, then train and score fold by fold.
 
     Parameters
@@ -155,12 +156,12 @@ def execute(plan: Plan) -> evaluation.Report:
         As for :func:`run`.
     """
     is_alone = len(plan.folds) == 1
-    return evaluation.pool(
+    return reports.pool(
         [report if is_alone else replace(report, recogniser=None) for report in fold_by_fold(plan)]
     )
 
 
-def fold_by_fold(plan: Plan) -> Iterator[evaluation.Report]:
+def fold_by_fold(plan: Plan) -> Iterator[reports.Report]:
     """Prepare once, then train and score a fold whenever the next report is asked for.
 
     Parameters
@@ -266,7 +267,7 @@ def train(plan: Plan, data: Data, fold: Fold) -> Trained:
     return Trained(model, history, scaler, accuracy, _n_clips(clips), seconds, notes)
 
 
-def score(plan: Plan, data: Data, fold: Fold, trained: Trained) -> evaluation.Report:
+def score(plan: Plan, data: Data, fold: Fold, trained: Trained) -> reports.Report:
     """Test a trained model on the test clips of a fold.
 
     Parameters
@@ -289,7 +290,8 @@ def score(plan: Plan, data: Data, fold: Fold, trained: Trained) -> evaluation.Re
     trainer = import_module(f"digitlab.training.{plan.recipe.trainer or plan.framework}")
     table, rows, test_clips = _test_clips(plan, data, fold, trained.scaler)
     y_true = table["label"].to_numpy()
-    y_pred = _probabilities(trainer, trained.model, test_clips).argmax(axis=1)
+    probabilities = _probabilities(trainer, trained.model, test_clips)
+    y_pred = probabilities.argmax(axis=1)
     n_parameters, n_trainable = models.count_parameters(trained.model)
     shared: dict[str, Any] = {
         "recipe": plan.recipe.name,
@@ -302,7 +304,7 @@ def score(plan: Plan, data: Data, fold: Fold, trained: Trained) -> evaluation.Re
         "classes": plan.corpus.classes,
         "n_train": trained.n_clips,
     }
-    return evaluation.Report(
+    return reports.Report(
         **shared,
         test_corpus=(plan.test_corpus or plan.corpus).name,
         n_speakers=plan.corpus.table["speaker"].iloc[fold.train].nunique(),
@@ -311,6 +313,7 @@ def score(plan: Plan, data: Data, fold: Fold, trained: Trained) -> evaluation.Re
         n_parameters=n_parameters,
         n_trainable=n_trainable,
         train_accuracy=trained.accuracy,
+        test_loss=float(log_loss(y_true, probabilities, labels=range(len(plan.corpus.classes)))),
         seconds_features=data.seconds + trained.seconds,
         features_cached=data.cached,
         seconds_training=trained.history.seconds,

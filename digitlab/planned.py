@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.live import Live
 from rich.table import Table
 
-from digitlab import corpora, evaluation, experiment, results, splits
+from digitlab import corpora, experiment, reports, results, splits
 
 SECOND_HALF = ", second half"
 PEOPLE = f"speech_commands{SECOND_HALF}"  # the digits of people on whom nothing was chosen
@@ -35,6 +36,8 @@ class Planned:
         As for :func:`digitlab.experiment.plan`.
     seeds : int
         How many, from 42 on.
+    precision : str
+        As for :func:`digitlab.experiment.plan`.
     """
 
     recipe: str
@@ -45,6 +48,7 @@ class Planned:
     n_speakers: int | None = None
     scale: str = "laptop"
     seeds: int = 1
+    precision: str = "32-true"
 
     def plan(self) -> experiment.Plan:
         """Return what is to be run, all seeds of it.
@@ -63,6 +67,7 @@ class Planned:
             n_speakers=self.n_speakers,
             scale=self.scale,
             seeds=self.seeds,
+            precision=self.precision,
         )
 
 
@@ -70,19 +75,37 @@ def _several(names: str, **settings) -> list[Planned]:
     return [Planned(recipe=name, **settings) for name in names.split()]
 
 
+WORDS: dict[str, Any] = {"corpus": "speech_commands", "split": "random"}
 PLANNED = (
+    # as published, whole
+    *_several("K1-inside", framework="keras"),
+    *_several("L1 L3", framework="keras", split="published", scale="full"),
+    *_several("L4", framework="keras", split="published", scale="full", seeds=3),
+    *_several("D1", framework="keras", split="random", scale="full", seeds=3),
+    *_several("D1", framework="keras", corpus="audiomnist", split="random", scale="full", seeds=3),
+    *_several("C1 C2", **WORDS, precision="bf16-mixed"),
+    *_several("C5", **WORDS, seeds=3),
+    *_several("C5", corpus="speech_commands", split="speaker"),
+    # their twins in the other framework
+    *_several("L1 L3 L4", split="published", scale="full"),
+    *_several("L2", split="published", seeds=3),
+    *_several("L5", framework="keras", seeds=3),
+    *_several("L6 L7", framework="keras"),
+    *_several("D1", split="random", scale="full"),
+    *_several("D2 D3", split="random", seeds=3),
+    *_several("C5", framework="keras", **WORDS),
     # the book's recognisers of digits: known speakers, each of six unseen, and 195 others
-    *_several("K1 K2 K3", seeds=10),
+    *_several("K0 K1 K2 K3", seeds=10),
     *_several("K1 K2 K3", framework="keras", seeds=10),
     *_several("L5 L6 L7 B1", seeds=3),
     *_several("B1", framework="keras"),
     *_several("A1 A2 A3 A4 A5"),
     *_several("L2", framework="keras", split="published", seeds=3),
     *_several("D2 D3", framework="keras", split="random", seeds=3),
-    *_several("K1 K2 K3", split=IN_TURN, seeds=10),
+    *_several("K0 K1 K2 K3", split=IN_TURN, seeds=10),
     *_several("L5 L6 L7 B1 A5", split=IN_TURN),
     *_several("L2 D2 D3", framework="keras", split=IN_TURN),
-    *_several("K1 K2 K3 L5 L6 L7 B1 A1 A2 A3 A4 A5", test_corpus=PEOPLE),
+    *_several("K0 K1 K2 K3 L5 L6 L7 B1 A1 A2 A3 A4 A5", test_corpus=PEOPLE),
     *_several("L2", framework="keras", split="published", test_corpus=PEOPLE),
     *_several("D2 D3", framework="keras", split="random", test_corpus=PEOPLE),
     # more and more speakers to train on
@@ -160,7 +183,7 @@ def missing(
     return sorted(found, key=lambda what: what.seconds), impossible
 
 
-def complete(what: Missing, file: Path) -> Iterator[evaluation.Report]:
+def complete(what: Missing, file: Path) -> Iterator[reports.Report]:
     """Train and test each missing fold, and add its row to the file at once.
 
     Parameters
@@ -205,7 +228,7 @@ class Progress:
         """Leave the table as it is."""
         self._live.stop()
 
-    def record(self, what: Missing, report: evaluation.Report) -> None:
+    def record(self, what: Missing, report: reports.Report) -> None:
         """Print the line of a training.
 
         Parameters
@@ -260,6 +283,7 @@ def _digits_of(name: str) -> corpora.Corpus:
 def _is_of(row: dict[str, str], plan: experiment.Plan) -> bool:
     """Tell whether a row is of a run, whatever its fold, seed and data."""
     same = row["recipe"] == plan.recipe.name and row["framework"] == plan.framework
+    same = same and (plan.sharing["precision"] == "bf16-mixed") == ("bf16" in row["device"])
     where = (plan.corpus.name, (plan.test_corpus or plan.corpus).name, plan.split, plan.scale)
     return same and where == tuple(
         row[name] for name in ("corpus", "test_corpus", "split", "scale")

@@ -3,25 +3,27 @@
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from filelock import FileLock
 
 import digitlab
-from digitlab import evaluation, provenance
+from digitlab import evaluation, provenance, recipes, reports
 from digitlab.environment import refuse_unwritable, replacing
-from digitlab.evaluation import Report
+from digitlab.reports import Report
 
 PACKAGED = Path(digitlab.__file__).with_name("results.csv")  # where the package is installed alone
 IN_THE_BOOK = Path(digitlab.__file__).parents[1] / "book" / "results.csv"
 FILE = PACKAGED if PACKAGED.is_file() else IN_THE_BOOK
-COLUMNS = (*evaluation.COLUMNS, "settings", "fingerprint")
+COLUMNS = (*reports.COLUMNS, "settings", "fingerprint")
 KEY = (
     "recipe", "framework", "corpus", "test_corpus", "split", "fold", "scale", "seed", "n_speakers",
     "device",
 )  # fmt: skip
+PUBLISHED_COLUMNS = ("recipe", "figure", "published", "measured", "seeds", "corpus", "clips")
 JSON = ("confusion", "versions", "fingerprint")
 
 
@@ -31,9 +33,10 @@ def load() -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A row a run, with the columns of :meth:`digitlab.evaluation.Report.to_dict`, and with
+        A row a run, with the columns of :meth:`digitlab.reports.Report.to_dict`, and with
         ``settings`` and ``fingerprint`` of :func:`digitlab.provenance.of`. ``confusion``,
-        ``fingerprint`` and ``versions`` are JSON.
+        ``fingerprint`` and ``versions`` are JSON; ``mistakes`` lists, as ``row:label``, what each
+        misrecognised clip was taken for.
 
     Raises
     ------
@@ -53,29 +56,154 @@ def load() -> pd.DataFrame:
     return pd.read_csv(FILE, keep_default_na=True, dtype={"fold": str})
 
 
-def adaptation() -> pd.DataFrame:
-    """Read what adaptation to a speaker gained, as ``benchmarks/adaptation.py`` measured it.
+def measured(name: str) -> pd.DataFrame:
+    """Read what a benchmark measured for the book.
+
+    Parameters
+    ----------
+    name : str
+        ``"adaptation"``: what adaptation to a speaker gained, a row for each speaker, way and
+        number of takes; ``accuracy`` on the speaker's other clips, ``accuracy_of_others`` on clips
+        of the speakers whom the network was trained on. Chapter 16.
+        ``"raw_lstm"``: what variants of L1 learned in equally many steps. Chapter 11.
 
     Returns
     -------
     pandas.DataFrame
-        A row for each speaker, way and number of takes: ``accuracy`` on the speaker's other clips,
-        and ``accuracy_of_others`` on clips of the speakers whom the network was trained on.
+        As the benchmark of that name wrote it.
 
     Raises
     ------
     FileNotFoundError
-        As for :func:`load`.
+        If there is no such file.
 
     Examples
     --------
-    >>> sorted(set(adaptation()["n_takes"]))
+    >>> sorted(set(measured("adaptation")["n_takes"]))
     [0, 1, 3, 5]
     """
-    file = FILE.with_name("adaptation.csv")
+    file = FILE.with_name(f"{name}.csv")
     if not file.is_file():
-        raise FileNotFoundError(f"{file} is missing: run  python benchmarks/adaptation.py")
+        raise FileNotFoundError(f"{file} is missing: run  python benchmarks/{name}.py")
     return pd.read_csv(file, dtype={"speaker": str})
+
+
+def published(*names: str) -> pd.DataFrame:
+    """Set every figure that the authors of systems printed beside what the book measured.
+
+    The rows are those of the published framework and split, on the most clips that there are.
+
+    Parameters
+    ----------
+    *names : str
+        Keys of ``RECIPES``, such as ``"K2"``; all systems with printed figures, if left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each figure and corpus, as text: ``recipe``, ``figure``, ``published``,
+        ``measured`` (the mean over seeds, and the lowest and highest), ``seeds``, ``corpus`` and
+        ``clips``, those trained on.
+
+    Raises
+    ------
+    ValueError
+        If there is no recipe of that name.
+
+    Examples
+    --------
+    >>> table = published("K2").set_index("figure")
+    >>> set(table.loc["test accuracy", "published"])
+    {'0.967'}
+    """
+    kept = load()
+    kept["seconds"] = (kept["seconds_features"] + kept["seconds_training"]).where(
+        ~kept["features_cached"].astype(bool)
+    )
+    systems = [recipes.find(name) for name in names or recipes.RECIPES]
+    lines = [line for system in systems for line in _printed(system, kept)]
+    return pd.DataFrame(lines, columns=PUBLISHED_COLUMNS)
+
+
+def _printed(system: recipes.Recipe, kept: pd.DataFrame) -> Iterator[tuple[str, ...]]:
+    """Yield the lines of one system, for each corpus that it was run on as published."""
+    own = {"recipe": system.name, "framework": system.framework, "split": system.split}
+    rows = kept[(kept[list(own)] == pd.Series(own)).all(axis=1)]
+    rows = rows[rows["test_corpus"] == rows["corpus"]]
+    for corpus in rows["corpus"].unique() if system.published else ():
+        same = rows[rows["corpus"] == corpus]
+        most = same[same["n_train"] == same["n_train"].max()]
+        for figure, printed in system.published.items():
+            measured = most[figure].dropna()
+            text = "–"
+            if len(measured):
+                text = _as_figure(measured.mean(), figure)
+                low, high = (_as_figure(x, figure) for x in (measured.min(), measured.max()))
+                text += f" ({low} to {high})" * (low != high)
+            name = figure.removeprefix("n_").replace("_", " ")
+            clips = f"{most['n_train'].max():,}"
+            yield (system.name, name, _as_figure(printed, figure), text, str(len(measured)),
+                   corpus, clips)  # fmt: skip
+
+
+def _as_figure(value: float, figure: str) -> str:
+    if figure.endswith(("accuracy", "loss")):
+        return f"{value:.4f}" if figure.endswith("loss") else f"{value:.3f}"
+    return f"{value:,.0f}" if figure != "epochs" else f"{value:.3g}"
+
+
+def twins(*names: str, margin: float) -> pd.DataFrame:
+    """Compare each system's two frameworks on the same test clips, seed by seed.
+
+    Parameters
+    ----------
+    *names : str
+        Keys of ``RECIPES``; all that were run in both frameworks, if left out.
+    margin : float
+        As for :func:`digitlab.evaluation.equivalence`. Choose it before looking.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each recipe, corpus, split and seed that was tested alike in both: accuracies in
+        ``torch`` and in ``keras``, ``n_test``, their ``difference``, its 90 % interval (``low``,
+        ``high``) over clips, and whether they are ``equivalent``.
+
+    Examples
+    --------
+    >>> table = twins("K2", margin=0.03)
+    >>> bool((table["low"] <= table["difference"]).all())
+    True
+    """
+    kept = load().fillna({"mistakes": ""})
+    kept = kept[kept["recipe"].isin(names or recipes.RECIPES) & kept["test_loss"].notna()]
+    same = ["recipe", "corpus", "test_corpus", "split", "fold", "n_speakers", "scale", "seed"]
+    rows = []
+    for key, pair in kept.groupby(same, sort=False, dropna=False):
+        by_framework = pair.set_index("framework")[["mistakes", "n_test", "test_accuracy"]]
+        if len(pair) != 2 or set(by_framework.index) != {"torch", "keras"}:
+            continue
+        in_torch, in_keras = by_framework.loc["torch"], by_framework.loc["keras"]
+        first, second = _answers(in_torch["mistakes"], in_keras["mistakes"], in_torch["n_test"])
+        result = evaluation.equivalence(first, second, margin=margin)
+        rows.append(
+            dict(zip(same, key, strict=True))
+            | {"torch": in_torch["test_accuracy"], "keras": in_keras["test_accuracy"]}
+            | {"n_test": in_torch["n_test"], "difference": result.difference}
+            | {"low": result.interval[0], "high": result.interval[1]}
+            | {"equivalent": result.is_shown}
+        )
+    return pd.DataFrame(rows)
+
+
+def _answers(first: str, second: str, n_clips: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return of two runs on the same clips which they recognised: first all that either did not."""
+    wrong = [{int(one.split(":")[0]) for one in text.split()} for text in (first, second)]
+    either = sorted(set.union(*wrong))
+    return tuple(  # type: ignore[return-value]
+        np.r_[[row not in mine for row in either], np.ones(n_clips - len(either))].astype(int)
+        for mine in wrong
+    )
 
 
 def append(report: Report, file: Path) -> None:

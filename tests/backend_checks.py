@@ -19,6 +19,7 @@ LAYOUT = {"n_fft": 400, "win_length": 201, "hop_length": 57, "pad": 31}
 NETWORKS = {  # a small size of each builder, and its settings
     "logistic_regression": ((8, 3), {}),
     "normalised_regression": ((8, 3), {}),
+    "scattering_regression": ((1024, 1, 3), {}),
     "raw_lstm": ((20, 4, 3), {}),
     "mel_lstm": ((20, 4, 3), {}),
     "frame_lstm": ((20, 4, 3), {}),

@@ -114,6 +114,8 @@ def test_steps_of_zeros_are_moved_to_the_end_and_masked(found):
 def test_networks_with_the_weights_of_their_twins_give_the_same_probabilities(found):
     errors = found["check_networks"]
     assert {"raw_lstm", "mel_cnn", "separable_cnn"} <= set(errors)
+    # the logarithm of next to nothing turns rounding into something
+    assert errors.pop("scattering_regression", 0) < 1e-3
     assert max(errors.values()) < 1e-5
 
 

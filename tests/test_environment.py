@@ -1,8 +1,10 @@
 """One project, three lists of what it needs, and `make`: they must not drift apart."""
 
 import os
+import platform
 import shutil
 import subprocess
+import sys
 import tomllib
 from importlib.metadata import distributions
 
@@ -91,3 +93,21 @@ def test_make_book_works_in_a_folder_of_any_name(tmp_path, name):
 
 def test_the_readme_names_the_pytorch_that_is_pinned():
     assert f"`torch=={pins()['torch']}`" in (ROOT / "README.md").read_text("utf-8")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="GNU's C library alone can do it")
+def test_freed_memory_is_used_again():
+    program = """
+import resource, sys
+from digitlab import environment
+if sys.argv[1] == "keep":
+    assert environment.keep_freed_memory()
+for _ in range(20):
+    b"x" * 2**26
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+"""
+    faults = {
+        how: int(subprocess.check_output([sys.executable, "-c", program, how]))
+        for how in ("keep", "give back")
+    }
+    assert faults["give back"] > 3 * faults["keep"]

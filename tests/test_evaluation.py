@@ -6,19 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
 from digitlab.evaluation import (
-    Report,
     calibration_error,
     clip_interval,
     compare,
+    equivalence,
     flows,
-    pool,
     reliability,
     speaker_interval,
     wilson_interval,
 )
+from digitlab.reports import Report, pool
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def report():
         recipe="K2", framework="torch", corpus="made", corpus_digest="00", split="official",
         test_corpus="made", n_speakers=2,
         fold="", scale="smoke", seed=1, device="cpu", classes=("0", "1"), n_train=100,
-        n_parameters=12, n_trainable=10, train_accuracy=0.9, seconds_features=1.0,
+        n_parameters=12, n_trainable=10, train_accuracy=0.9, test_loss=0.2, seconds_features=1.0,
         features_cached=False, seconds_training=2.0, y_true=y_true, y_pred=y_pred,
         speakers=np.repeat(["anna", "ben"], 20), rows=np.arange(40),
     )  # fmt: skip
@@ -69,6 +69,67 @@ def test_the_speaker_interval_is_students_over_the_means_of_the_speakers_and_sta
     expected = stats.ttest_1samp(means, 0).confidence_interval(0.95)
     assert speaker_interval(correct, speakers) == pytest.approx(tuple(expected))
     assert speaker_interval([1, 1, 1, 0], list("aabb")) == (0, 1)
+
+
+def answers(only_first, only_second, n_clips):
+    first, second = np.ones(n_clips, int), np.ones(n_clips, int)
+    first[:only_second] = 0
+    second[only_second : only_second + only_first] = 0
+    return first, second
+
+
+def test_equivalence_has_tangos_interval():
+    # his example: 44 patients, one of whom one treatment alone served
+    result = equivalence(*answers(0, 1, 44), margin=0.1)
+    assert result.interval == pytest.approx((-0.0957, 0.0365), abs=1e-4)
+    assert result.is_shown and not equivalence(*answers(0, 1, 44), margin=0.09).is_shown
+
+
+def score_of(only_first, only_second, n_clips, difference):
+    """Return the score statistic, the share that one system alone gets right found by search."""
+
+    def unlikely(share):
+        kept = n_clips - only_first - only_second
+        shares = np.array([share + difference, share, 1 - 2 * share - difference])
+        return -np.dot([only_first, only_second, kept], np.log(shares))
+
+    low, high = max(0, -difference) + 1e-12, (1 - difference) / 2 - 1e-12
+    found = optimize.minimize_scalar(unlikely, bounds=(low, high), options={"xatol": 1e-12})
+    variance = n_clips * (2 * found.x + difference * (1 - difference))
+    return (only_first - only_second - n_clips * difference) / np.sqrt(variance)
+
+
+@pytest.mark.parametrize("counts", [(5, 2, 60), (12, 20, 300), (1, 40, 200)])
+def test_at_the_ends_of_the_interval_the_score_is_that_of_five_percent(counts):
+    low, high = equivalence(*answers(*counts), margin=0.5).interval
+    expected = stats.norm.ppf(0.95)
+    assert score_of(*counts, low) == pytest.approx(expected, abs=1e-4)
+    assert score_of(*counts, high) == pytest.approx(-expected, abs=1e-4)
+
+
+def test_two_systems_that_agree_on_few_clips_are_not_shown_equivalent():
+    for n_clips, is_shown in ((20, False), (2000, True)):
+        result = equivalence(*answers(0, 0, n_clips), margin=0.02)
+        assert result.difference == 0 and result.is_shown is is_shown
+        low, high = result.interval
+        assert low == pytest.approx(-high) and high > 0
+    assert equivalence(*answers(9, 0, 9), margin=0.1).interval[1] == 1
+    assert equivalence(*answers(0, 9, 9), margin=0.1).interval[0] == -1
+
+
+@pytest.mark.parametrize(
+    "first, second, margin, problem",
+    [
+        ([1, 0], [1, 0], 0, "margin 0"),
+        ([1, 0], [1, 0], 2, "margin 2"),
+        ([1, 0, 1], [1, 0], 0.1, "the same clips"),
+        ([], [], 0.1, "the same clips"),
+        ([0.5, 1], [1, 0], 0.1, "right .1. or wrong"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(first, second, margin, problem):
+    with pytest.raises(ValueError, match=problem):
+        equivalence(first, second, margin=margin)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +175,13 @@ def test_what_is_written_is_plain_json_with_everything_in_it(report):
     } <= set(run)  # fmt: skip
     assert not run["pooled"] and pooled["pooled"]
     assert run["interval_low"] < run["test_accuracy"] < run["interval_high"]
+
+
+def test_mistakes_name_each_wrong_clip_and_what_it_was_taken_for(report):
+    assert report.mistakes == dict.fromkeys(range(20, 27), 1)
+    run, pooled = replace(report, parts=(report,)).to_dicts()
+    assert run["mistakes"].split() == [f"{row}:1" for row in range(20, 27)]
+    assert pooled["mistakes"] == ""
 
 
 def test_seeds_pooled_count_each_clip_once(report):

@@ -14,6 +14,7 @@ RATE = 8000
 ALL = [
     "log_mel",
     "log_mel_frames",
+    "log_mel_moments",
     "log_mel_spectrogram",
     "log_mel_statistics",
     "log_scattering",
@@ -448,6 +449,13 @@ def test_statistics_are_those_of_the_frames_that_sound(clips):
     _, steady_spread, steady_speed = np.split(features.log_mel_statistics(clips, RATE)[0], 3)
     assert spread.mean() > 1.2 * steady_spread.mean() and abs(mean.mean()) < 1
     assert speed.mean() > steady_speed.mean()
+
+
+def test_log_mel_moments_are_those_of_all_frames(clips):
+    levels = features.log_mel_spectrogram(clips, RATE, n_mels=40)[:, 0]
+    mean, spread, change = np.split(features.log_mel_moments(clips, RATE), 3, axis=1)
+    assert np.allclose(mean, levels.mean(axis=2)) and np.allclose(spread, levels.std(axis=2))
+    assert np.allclose(change[3, 7], np.mean(np.abs(levels[3, 7, 1:] - levels[3, 7, :-1])))
 
 
 def test_a_microphone_changes_levels_unless_each_band_is_normalised(clips):

@@ -19,7 +19,7 @@ ROOMS = [
     "splits",
 ]
 ROOMS += ["augment", "features", "speech_measures", "perturbation", "models", "training"]
-ROOMS += ["evaluation", "plotting", "widgets", "recipes", "recognisers", "pretrained"]
+ROOMS += ["evaluation", "reports", "plotting", "widgets", "recipes", "recognisers", "pretrained"]
 ROOMS += ["adaptation", "plans", "experiment"]
 ROOMS += ["provenance", "results", "planned", "cli"]
 NEVER = {("plotting", "training"), ("widgets", "training"), ("models", "corpora")}

@@ -20,6 +20,7 @@ SEQUENCE_MODELS = ["raw_lstm", "mel_lstm", "frame_lstm", "raw_cnn"]
 COUNTS = {  # sizes as published, all numbers, and those that are learned
     "logistic_regression": ((336, 10), {}, 3370, 3370),
     "normalised_regression": ((336, 10), {}, 4714, 4042),
+    "scattering_regression": ((8192, 1, 10), {}, 4714, 4042),
     "raw_lstm": ((17640, 1, 10), {}, 4510, 4510),
     "mel_lstm": ((64, 35, 10), {}, 318218, 318218),
     "frame_lstm": ((35, 64, 10), {}, 33674, 33674),

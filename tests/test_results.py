@@ -10,13 +10,21 @@ import pytest
 from click.testing import CliRunner
 from conftest import ROOT
 
-from digitlab import cli, corpora, experiment, planned, provenance, recipes, results, splits, voices
+from digitlab import (
+    cli,
+    corpora,
+    evaluation,
+    experiment,
+    planned,
+    provenance,
+    recipes,
+    results,
+    splits,
+    voices,
+)
 from digitlab.corpora import CorpusError
 
 FILE = ROOT / "book" / "results.csv"
-# rows made before they said what decided them, by recipe and framework: to be made again
-OLDER = {("L1", "keras"), ("L3", "keras"), ("L4", "keras")}
-OLDER |= {(f"C{n}", "torch") for n in range(1, 6)}
 
 
 @pytest.fixture(scope="module")
@@ -121,8 +129,7 @@ def test_the_book_quotes_no_stale_row_and_none_twice():
     rows = results.read(FILE)
     keys = [tuple(row[name] for name in results.KEY) for row in rows]
     assert len(set(keys)) == len(keys)
-    assert {(row["recipe"], row["framework"]) for row in rows if not row["settings"]} <= OLDER
-    stale = [row for row in rows if row["settings"] and results.is_stale(row)]
+    stale = [row for row in rows if results.is_stale(row)]
     assert not {(row["recipe"], row["framework"], row["split"]) for row in stale}, (
         "run  digitlab run --all --append"
     )
@@ -135,6 +142,54 @@ def test_a_row_is_made_again_exactly():
     report = experiment.run("A1", corpus=corpus, scale="laptop", seed=int(row["seed"]))
     assert report.corpus_digest == row["corpus_digest"]
     assert report.confusion.tolist() == json.loads(row["confusion"])
+
+
+# --- published and measured, one framework and the other ------------------------------------------
+
+
+def test_every_printed_figure_has_a_measured_one_beside_it():
+    table = results.published()
+    printed = [name for name, system in recipes.RECIPES.items() if system.published]
+    assert set(table["recipe"]) == set(printed)
+    for name in printed:
+        figures = table.query("recipe == @name and corpus != 'voices'").groupby("figure")["seeds"]
+        assert (figures.max().astype(int) >= 1).all(), name
+
+
+def test_the_table_shows_the_rows(monkeypatch):
+    rows = results.load()
+    monkeypatch.setattr(results, "load", lambda: rows.copy())
+    seeds = rows.query(
+        "recipe == 'K2' and framework == 'torch' and split == 'official' and corpus == 'fsdd' "
+        "and test_corpus == 'fsdd'"
+    )["test_accuracy"]
+    table = results.published("K2").query("corpus == 'fsdd'").set_index("figure")
+    text = f"{seeds.mean():.3f} ({seeds.min():.3f} to {seeds.max():.3f})"
+    assert table.loc["test accuracy", ["published", "measured", "seeds"]].tolist() == [
+        "0.967",
+        text,
+        "10",
+    ]
+    with pytest.raises(ValueError, match="there is no recipe 'K9'"):
+        results.published("K9")
+
+
+def test_twins_are_compared_clip_by_clip(folder, tmp_path, monkeypatch):
+    pytest.importorskip("keras")
+    file = tmp_path / "results.csv"
+    reports = [
+        experiment.run("K2", corpus=str(folder), scale="laptop", framework=framework, epochs=epochs)
+        for framework, epochs in (("torch", 20), ("keras", 5))
+    ]
+    for report in reports:
+        results.append(replace(report, recipe="K2"), file)
+    monkeypatch.setattr(results, "FILE", file)
+    [twin] = results.twins(margin=0.1).to_dict("records")
+    right = [report.y_true == report.y_pred for report in reports]
+    expected = evaluation.equivalence(*right, margin=0.1)
+    assert (twin["low"], twin["high"]) == pytest.approx(expected.interval)
+    assert twin["difference"] == pytest.approx(reports[0].test_accuracy - reports[1].test_accuracy)
+    assert twin["equivalent"] == expected.is_shown and twin["n_test"] == reports[0].n_test
 
 
 # --- runs that are missing ------------------------------------------------------------------------
@@ -290,7 +345,7 @@ def test_rows_of_adaptation_are_whole_and_of_todays_settings():
     pytest.importorskip("torch")
     from digitlab import adaptation
 
-    rows = results.adaptation()
+    rows = results.measured("adaptation")
     each = rows.groupby(["speaker", "way", "n_takes"]).size()
     assert each.max() == 1 and len(each) == 6 * len(adaptation.WAYS) * 4
     settings = provenance.of("B1", "torch", "laptop").settings

@@ -14,6 +14,7 @@ from .scattering_transform import scattering_course as scattering_course
 from .scattering_transform import scattering_paths as scattering_paths
 from .spectrograms import log_mel as log_mel
 from .spectrograms import log_mel_frames as log_mel_frames
+from .spectrograms import log_mel_moments as log_mel_moments
 from .spectrograms import log_mel_spectrogram as log_mel_spectrogram
 from .spectrograms import magnitude_spectrogram as magnitude_spectrogram
 from .spectrograms import mean_spectrum as mean_spectrum

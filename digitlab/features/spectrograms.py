@@ -227,6 +227,38 @@ def log_mel_spectrogram(
     return np.log(mel_filters(rate, lengths["n_fft"], n_mels) @ powers + FLOOR)
 
 
+def log_mel_moments(waveforms: np.ndarray, rate: float) -> np.ndarray:
+    """Describe each clip by the level of each mel band, how much it varies, and how fast.
+
+    All frames count, the silent ones too, as in :func:`log_scattering`, whose simplest rival this
+    is. Taught in chapter 9.
+
+    Parameters
+    ----------
+    waveforms : array of shape (n_clips, n_samples)
+    rate : float, in Hz
+
+    Returns
+    -------
+    array of shape (n_clips, 120), float32
+        For 40 bands of :func:`log_mel_spectrogram`: mean over the frames, standard deviation, and
+        mean absolute difference from one frame to the next.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`spectrogram`.
+
+    Examples
+    --------
+    >>> log_mel_moments(np.zeros((2, 8192)), 8000).shape
+    (2, 120)
+    """
+    levels = log_mel_spectrogram(waveforms, rate, n_mels=40)[:, 0]
+    changes = np.abs(np.diff(levels, axis=2))
+    return np.concatenate([levels.mean(axis=2), levels.std(axis=2), changes.mean(axis=2)], axis=1)
+
+
 def log_mel(
     waveforms: np.ndarray,
     rate: float,

@@ -7,6 +7,8 @@ RESIDUAL_BLOCKS = (32, 48, 64)  # filters
 DEEP_BLOCKS = (32, 64, 128, 256, 512)  # filters
 N_MELS, N_FILTERS, N_BLOCKS, WIDTH = 40, 96, 2, 9  # of the small separable network
 FRONT_ENDS = {"complex": None, "magnitude": 1, "power": 2, "log-mel": 2}  # powers of magnitudes
+J, Q = 8, 12  # of the scattering transform inside a model
+SCATTERING_FLOOR = 1e-6  # of the published K1 and K2
 SHORTEST = 2400  # samples: 16 frames, which four poolings by 2 leave one of
 
 
@@ -23,6 +25,14 @@ def refuse_input(n_samples: int, n_channels: int, *, at_least: int) -> None:
         raise ValueError(f"this network takes one channel, not {n_channels}: mix them down first")
     if n_samples < at_least:
         raise ValueError(f"this network needs at least {at_least:,} samples, not {n_samples:,}")
+
+
+def count_paths(n_samples: int, n_channels: int) -> int:
+    """Return the number of scattering paths without order 0, or refuse a size of clips."""
+    from digitlab.features import scattering_paths
+
+    refuse_input(n_samples, n_channels, at_least=2**J)
+    return len(scattering_paths(n_samples, J, Q)) - 1
 
 
 def refuse_pictures(n_frames: int, n_mels: int) -> None:

@@ -36,7 +36,7 @@ def alluvial(
     ----------
     matrix : array of shape (n_classes, n_classes), int
         Counts of clips, a row for each true class, a column for each predicted one: from
-        :attr:`digitlab.evaluation.Report.confusion`.
+        :attr:`digitlab.reports.Report.confusion`.
     classes : sequence of str
         Names of the classes.
     threshold : float

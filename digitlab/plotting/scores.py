@@ -24,7 +24,7 @@ def confusion(
     Parameters
     ----------
     counts : array of shape (n_classes, n_classes), int
-        From :attr:`digitlab.evaluation.Report.confusion`.
+        From :attr:`digitlab.reports.Report.confusion`.
     classes : sequence of str
         Names of the classes.
     title : str

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from digitlab.environment import refuse_devices, require, torch_device
+from digitlab.environment import keep_freed_memory, refuse_devices, require, torch_device
 from digitlab.training import torch as plain
 from digitlab.training.callbacks import Callback, Logger, call
 from digitlab.training.clips import Clips as Clips
@@ -107,6 +107,8 @@ def fit(
     refuse_settings(len(clips), *settings, held_back, callbacks, precision=precision)
     device = torch_device(device)
     refuse_devices(device, devices, nodes, batch_size)
+    if device == "cpu":
+        keep_freed_memory()
     refuse_sharing(devices * nodes, held_back, callbacks)
     learner = _Learner(model, clips, held_back, *settings, workers, seed)
     about = f"{devices * nodes} x " * (devices * nodes > 1) + device

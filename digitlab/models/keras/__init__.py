@@ -17,6 +17,7 @@ from digitlab.models.keras.networks import (  # noqa: E402
     raw_cnn,
     raw_lstm,
     residual_cnn,
+    scattering_regression,
     separable_cnn,
 )
 from digitlab.models.keras.weights import count_parameters, get_weights, set_weights  # noqa: E402
@@ -39,6 +40,7 @@ __all__ = [
     "raw_cnn",
     "raw_lstm",
     "residual_cnn",
+    "scattering_regression",
     "separable_cnn",
     "set_weights",
 ]

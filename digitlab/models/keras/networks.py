@@ -12,7 +12,7 @@ import numpy as np
 
 from digitlab.models import common
 from digitlab.models.keras.defaults import float32_channels_last
-from digitlab.models.keras.layers import LogMel, SkipZeros, Spectrogram
+from digitlab.models.keras.layers import LogMel, Scattering, SkipZeros, Spectrogram
 
 
 def logistic_regression(n_features: int, n_classes: int, *, seed: int = 0) -> keras.Model:
@@ -34,6 +34,22 @@ def normalised_regression(n_features: int, n_classes: int, *, seed: int = 0) -> 
     with _seeded(seed):
         normalise = keras.layers.BatchNormalization()
         return keras.Sequential([keras.Input((n_features,)), normalise, *regression.layers])
+
+
+def scattering_regression(
+    n_samples: int, n_channels: int, n_classes: int, *, seed: int = 0
+) -> keras.Model:
+    """Build the twin of :func:`digitlab.models.torch.scattering_regression`."""
+    n_paths = common.count_paths(n_samples, n_channels)
+    regression = normalised_regression(n_paths, n_classes, seed=seed)
+    with _seeded(seed):
+        samples = keras.Input((n_samples, 1))
+        coefficients = Scattering(common.J, common.Q)(keras.layers.Flatten()(samples))
+        sizes = keras.ops.abs(coefficients[:, 1:]) + common.SCATTERING_FLOOR
+        outputs = keras.ops.mean(keras.ops.log(sizes), axis=2)
+        for layer in regression.layers:
+            outputs = layer(outputs)
+        return keras.Model(samples, outputs)
 
 
 def raw_lstm(n_steps: int, n_features: int, n_classes: int, *, seed: int = 0) -> keras.Model:

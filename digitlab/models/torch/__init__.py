@@ -17,6 +17,7 @@ from digitlab.models.torch.networks import (  # noqa: E402
     raw_cnn,
     raw_lstm,
     residual_cnn,
+    scattering_regression,
     separable_cnn,
 )
 from digitlab.models.torch.weights import (  # noqa: E402
@@ -46,6 +47,7 @@ __all__ = [
     "raw_cnn",
     "raw_lstm",
     "residual_cnn",
+    "scattering_regression",
     "separable_cnn",
     "set_weights",
 ]

@@ -8,7 +8,7 @@ import torch
 from torch.nn.utils import rnn
 
 from digitlab.models import common
-from digitlab.models.torch.layers import LSTM, LogMel, SkipZeros, Spectrogram
+from digitlab.models.torch.layers import LSTM, LogMel, Scattering, SkipZeros, Spectrogram
 from digitlab.models.torch.weights import count_parameters  # noqa: F401 (for the examples)
 
 
@@ -66,6 +66,37 @@ def normalised_regression(n_features: int, n_classes: int, *, seed: int = 0) -> 
         normalise = torch.nn.BatchNorm1d(n_features, eps=1e-3, momentum=0.01)
         regression = logistic_regression(n_features, n_classes, seed=seed)
         return torch.nn.Sequential(normalise, *regression)
+
+
+def scattering_regression(
+    n_samples: int, n_channels: int, n_classes: int, *, seed: int = 0
+) -> torch.nn.Module:
+    """Build the whole of the published K1: samples, scattering, and a regression on its means.
+
+    Scattering with J = 8 and Q = 12, order 0 left out, the logarithm, the mean over time, and
+    :func:`normalised_regression`. Taught in chapter 10.
+
+    Parameters
+    ----------
+    n_samples, n_channels, n_classes : int
+        Size of an input, (n_samples, 1), and of an output row. As published, 8,192 samples.
+    seed : int
+        Decides the initial weights: those of :func:`normalised_regression`.
+
+    Returns
+    -------
+    torch.nn.Module
+        Maps (n_clips, n_samples, 1) to log-probabilities (n_clips, n_classes).
+
+    Examples
+    --------
+    >>> count_parameters(scattering_regression(8192, 1, 10))
+    (4714, 4042)
+    """
+    n_paths = common.count_paths(n_samples, n_channels)
+    features = [torch.nn.Flatten(), Scattering(common.J, common.Q), _LogMeans()]
+    regression = normalised_regression(n_paths, n_classes, seed=seed)
+    return torch.nn.Sequential(*features, regression)
 
 
 def raw_lstm(n_steps: int, n_features: int, n_classes: int, *, seed: int = 0) -> torch.nn.Module:
@@ -473,6 +504,11 @@ class _Resize(torch.nn.Module):
     def forward(self, pictures):
         channels_first = pictures.movedim(3, 1)
         return torch.nn.functional.interpolate(channels_first, common.RESIZED, mode="bilinear")
+
+
+class _LogMeans(torch.nn.Module):
+    def forward(self, coefficients):
+        return torch.log(coefficients[:, 1:].abs() + common.SCATTERING_FLOOR).mean(dim=2)
 
 
 class _MeanOverFrames(torch.nn.Module):
