@@ -16,6 +16,7 @@ from digitlab.evaluation import (
     flows,
     reliability,
     speaker_interval,
+    student_interval,
     wilson_interval,
 )
 from digitlab.reports import Report, pool
@@ -130,6 +131,14 @@ def test_two_systems_that_agree_on_few_clips_are_not_shown_equivalent():
 def test_what_cannot_be_compared_is_refused(first, second, margin, problem):
     with pytest.raises(ValueError, match=problem):
         equivalence(first, second, margin=margin)
+
+
+def test_students_interval_is_that_of_a_t_test_at_any_level():
+    values = np.random.default_rng(0).normal(size=7)
+    for level in (0.9, 0.95):
+        expected = stats.ttest_1samp(values, 0).confidence_interval(level)
+        assert student_interval(values, level=level) == pytest.approx(tuple(expected))
+    assert np.isnan(student_interval([0.3])).all()
 
 
 @pytest.mark.parametrize(
