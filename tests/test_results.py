@@ -135,6 +135,16 @@ def test_the_book_quotes_no_stale_row_and_none_twice():
     )
 
 
+def test_rows_of_an_earlier_commit_are_those_of_the_gpu_alone():
+    rows = [row for row in results.read(FILE) if row["settings"].startswith("commit ")]
+    assert {(row["recipe"], row["device"], row["settings"]) for row in rows} == {
+        (f"C{n}", "cuda", "commit e511d4e") for n in range(1, 5)
+    }
+    assert all(row["epochs"] == "50" and row["n_train"] == "1756" for row in rows)
+    assert len(rows) == 12 and not any(results.is_stale(row) for row in rows)
+    assert results.is_stale(rows[0] | {"recipe": "C9"})
+
+
 def test_a_row_is_made_again_exactly():
     corpus = "fsdd" if corpora.find("fsdd") else "voices"
     wanted = {"recipe": "A1", "corpus": corpus, "test_corpus": corpus, "split": "official"}
