@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,14 @@ KEY = (
 )  # fmt: skip
 PUBLISHED_COLUMNS = ("recipe", "figure", "published", "measured", "seeds", "corpus", "clips")
 OF_A_COMMIT = "commit "  # before the commit that a row was made at, where no settings are known
+SAME_TEST = ("corpus", "corpus_digest", "test_corpus", "split", "fold", "seed")  # of tests
+    "corpus",
+    "corpus_digest",
+    "test_corpus",
+    "split",
+    "fold",
+    "seed",
+)  # decide the test clips
 JSON = ("confusion", "versions", "fingerprint")
 
 
@@ -54,7 +62,10 @@ def load() -> pd.DataFrame:
         raise FileNotFoundError(
             f"{FILE} is missing: the results come with the package, so install digitlab again"
         )
-    return pd.read_csv(FILE, keep_default_na=True, dtype={"fold": str})
+    rows = pd.read_csv(FILE, keep_default_na=True, dtype={"fold": str, "mistakes": str})
+    knows = rows["test_loss"].notna()  # its mistakes: perhaps none
+    rows.loc[knows, "mistakes"] = rows.loc[knows, "mistakes"].fillna("")
+    return rows
 
 
 def measured(name: str) -> pd.DataFrame:
@@ -176,17 +187,16 @@ def twins(*names: str, margin: float) -> pd.DataFrame:
     >>> bool((table["low"] <= table["difference"]).all())
     True
     """
-    kept = load().fillna({"mistakes": ""})
-    kept = kept[kept["recipe"].isin(names or recipes.RECIPES) & kept["test_loss"].notna()]
-    same = ["recipe", "corpus", "test_corpus", "split", "fold", "n_speakers", "scale", "seed"]
+    kept = load()
+    kept = kept[kept["recipe"].isin(names or recipes.RECIPES) & kept["mistakes"].notna()]
+    same = [*SAME_TEST, "recipe", "n_speakers", "scale"]
     rows = []
     for key, pair in kept.groupby(same, sort=False, dropna=False):
-        by_framework = pair.set_index("framework")[["mistakes", "n_test", "test_accuracy"]]
-        if len(pair) != 2 or set(by_framework.index) != {"torch", "keras"}:
+        by_framework = {row["framework"]: row for row in pair.to_dict("records")}
+        if set(by_framework) != {"torch", "keras"} or len(pair) != 2:
             continue
-        in_torch, in_keras = by_framework.loc["torch"], by_framework.loc["keras"]
-        first, second = _answers(in_torch["mistakes"], in_keras["mistakes"], in_torch["n_test"])
-        result = evaluation.equivalence(first, second, margin=margin)
+        in_torch, in_keras = by_framework["torch"], by_framework["keras"]
+        result = evaluation.equivalence(*recognised(in_torch, in_keras), margin=margin)
         rows.append(
             dict(zip(same, key, strict=True))
             | {"torch": in_torch["test_accuracy"], "keras": in_keras["test_accuracy"]}
@@ -197,14 +207,44 @@ def twins(*names: str, margin: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _answers(first: str, second: str, n_clips: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return of two runs on the same clips which they recognised: first all that either did not."""
-    wrong = [{int(one.split(":")[0]) for one in text.split()} for text in (first, second)]
+def recognised(first: Mapping, second: Mapping) -> tuple[np.ndarray, np.ndarray]:
+    """Return which test clips two runs recognised, so that they can be compared clip by clip.
+
+    Parameters
+    ----------
+    first, second : mapping
+        Rows of :func:`load`, of runs with the same test clips and with ``mistakes``.
+
+    Returns
+    -------
+    first, second : array of int, shape (n_test,)
+        1 where a clip was recognised, 0 where not: for :func:`digitlab.evaluation.compare` and
+        :func:`digitlab.evaluation.equivalence`. The clips that either mistook come first.
+
+    Raises
+    ------
+    ValueError
+        If the runs had other test clips, or a row does not tell its mistakes.
+
+    Examples
+    --------
+    >>> first = {"n_test": 4, "mistakes": "7:1 9:2"} | dict.fromkeys(SAME_TEST, "same")
+    >>> recognised(first, first | {"mistakes": "9:3"})
+    (array([0, 0, 1, 1]), array([1, 0, 1, 1]))
+    """
+    for name in (*SAME_TEST, "n_test"):
+        if str(first[name]) != str(second[name]):
+            raise ValueError(f"the runs differ in {name}: {first[name]} and {second[name]}")
+    wrong = []
+    for row in (first, second):
+        if not isinstance(row["mistakes"], str):
+            raise ValueError(f"the row of {row['recipe']} does not tell which clips it mistook")
+        wrong.append({int(mistake.split(":")[0]) for mistake in row["mistakes"].split()})
     either = sorted(set.union(*wrong))
-    return tuple(  # type: ignore[return-value]
-        np.r_[[row not in mine for row in either], np.ones(n_clips - len(either))].astype(int)
-        for mine in wrong
-    )
+    right = np.ones((2, first["n_test"]), int)
+    for place, row in enumerate(either):
+        right[:, place] = [row not in mine for mine in wrong]
+    return right[0], right[1]
 
 
 def append(report: Report, file: Path) -> None:

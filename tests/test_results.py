@@ -200,6 +200,14 @@ def test_twins_are_compared_clip_by_clip(folder, tmp_path, monkeypatch):
     assert (twin["low"], twin["high"]) == pytest.approx(expected.interval)
     assert twin["difference"] == pytest.approx(reports[0].test_accuracy - reports[1].test_accuracy)
     assert twin["equivalent"] == expected.is_shown and twin["n_test"] == reports[0].n_test
+    first, second = results.load().to_dict("records")
+    assert sorted(zip(*results.recognised(first, second), strict=True)) == sorted(
+        zip(*(each.astype(int) for each in right), strict=True)
+    )
+    with pytest.raises(ValueError, match="the runs differ in seed: 42 and 43"):
+        results.recognised(first, second | {"seed": 43})
+    with pytest.raises(ValueError, match="does not tell which clips"):
+        results.recognised(first, second | {"mistakes": float("nan")})
 
 
 # --- runs that are missing ------------------------------------------------------------------------
