@@ -25,14 +25,7 @@ KEY = (
 )  # fmt: skip
 PUBLISHED_COLUMNS = ("recipe", "figure", "published", "measured", "seeds", "corpus", "clips")
 OF_A_COMMIT = "commit "  # before the commit that a row was made at, where no settings are known
-SAME_TEST = ("corpus", "corpus_digest", "test_corpus", "split", "fold", "seed")  # of tests
-    "corpus",
-    "corpus_digest",
-    "test_corpus",
-    "split",
-    "fold",
-    "seed",
-)  # decide the test clips
+SAME_TEST = ("corpus", "corpus_digest", "test_corpus", "split", "fold", "seed")
 JSON = ("confusion", "versions", "fingerprint")
 
 
