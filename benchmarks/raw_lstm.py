@@ -23,14 +23,14 @@ N_SAMPLES, FRAME = 2000, 80
 EPOCHS, BATCH_SIZE, LEARNING_RATE = 20, 16, 1e-3
 OPENED = 5.0  # forget gates start at sigmoid(5) = 0.993, input gates at 0.007
 VARIANTS = [
+    ("frames", "default", "as recorded"),
+    ("frames", "default", "one peak"),
     ("samples", "default", "as recorded"),
     ("samples", "default", "one peak"),
     ("samples", "opened", "as recorded"),
     ("samples", "opened", "one peak"),
     ("samples", "spread", "as recorded"),
     ("samples", "spread", "one peak"),
-    ("frames", "default", "as recorded"),
-    ("frames", "default", "one peak"),
 ]
 
 
