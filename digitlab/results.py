@@ -25,6 +25,7 @@ KEY = (
 )  # fmt: skip
 PUBLISHED_COLUMNS = ("recipe", "figure", "published", "measured", "seeds", "corpus", "clips")
 OF_A_COMMIT = "commit "  # before the commit that a row was made at, where no settings are known
+TWIN_COLUMNS = ("torch", "keras", "n_test", "difference", "low", "high", "equivalent")
 SAME_TEST = ("corpus", "corpus_digest", "test_corpus", "split", "fold", "seed")
 JSON = ("confusion", "versions", "fingerprint")
 
@@ -97,7 +98,8 @@ def measured(name: str) -> pd.DataFrame:
 def published(*names: str) -> pd.DataFrame:
     """Set every figure that the authors of systems printed beside what the book measured.
 
-    The rows are those of the published framework and split, on the most clips that there are.
+    The rows are those of the published framework and split, on the most clips that there are. A
+    dash stands where nothing was measured.
 
     Parameters
     ----------
@@ -136,9 +138,10 @@ def _printed(system: recipes.Recipe, kept: pd.DataFrame) -> Iterator[tuple[str, 
     own = {"recipe": system.name, "framework": system.framework, "split": system.split}
     rows = kept[(kept[list(own)] == pd.Series(own)).all(axis=1)]
     rows = rows[rows["test_corpus"] == rows["corpus"]]
-    for corpus in rows["corpus"].unique() if system.published else ():
+    for corpus in list(rows["corpus"].unique()) or [system.corpus]:
         same = rows[rows["corpus"] == corpus]
         most = same[same["n_train"] == same["n_train"].max()]
+        clips = f"{most['n_train'].max():,}" if len(most) else "–"
         for figure, printed in system.published.items():
             measured = most[figure].dropna()
             text = "–"
@@ -147,7 +150,6 @@ def _printed(system: recipes.Recipe, kept: pd.DataFrame) -> Iterator[tuple[str, 
                 low, high = (_as_figure(x, figure) for x in (measured.min(), measured.max()))
                 text += f" ({low} to {high})" * (low != high)
             name = figure.removeprefix("n_").replace("_", " ")
-            clips = f"{most['n_train'].max():,}"
             yield (system.name, name, _as_figure(printed, figure), text, str(len(measured)),
                    corpus, clips)  # fmt: skip
 
@@ -198,7 +200,7 @@ def twins(*names: str, margin: float) -> pd.DataFrame:
             | {"low": result.interval[0], "high": result.interval[1]}
             | {"equivalent": result.is_shown}
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=[*same, *TWIN_COLUMNS])
 
 
 def recognised(first: Mapping, second: Mapping) -> tuple[np.ndarray, np.ndarray]:
@@ -236,8 +238,8 @@ def recognised(first: Mapping, second: Mapping) -> tuple[np.ndarray, np.ndarray]
         wrong.append({int(mistake.split(":")[0]) for mistake in row["mistakes"].split()})
     either = sorted(set.union(*wrong))
     right = np.ones((2, first["n_test"]), int)
-    for place, row in enumerate(either):
-        right[:, place] = [row not in mine for mine in wrong]
+    for place, clip in enumerate(either):
+        right[:, place] = [clip not in mine for mine in wrong]
     return right[0], right[1]
 
 
