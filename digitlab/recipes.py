@@ -204,6 +204,16 @@ AS_C1 = WORDS | {
     "shares": {"laptop": {"early_stopping": None}},  # the whole cycle: few clips make few steps
 }
 
+AS_K2: dict[str, Any] = {
+    "framework": "torch",
+    "corpus": "fsdd",
+    "split": "official",
+    "preparation": AT_8_KHZ,
+    "model": "logistic_regression",
+    "epochs": 50,
+    "batch_size": 32,
+    "standardise": True,
+}
 AS_K1 = {"train_accuracy": 0.997, "test_accuracy": 0.98, "seconds": 360}  # with its features
 
 SYSTEMS = (
@@ -240,14 +250,8 @@ SYSTEMS = (
     Recipe(
         name="K2",
         title="log-scattering and logistic regression",
-        framework="torch",
-        corpus="fsdd",
-        split="official",
-        preparation=AT_8_KHZ,
+        **AS_K2,
         features="log_scattering",
-        model="logistic_regression",
-        epochs=50,
-        batch_size=32,
         published={
             "train_loss": 0.062,
             "train_accuracy": 0.991,
@@ -256,33 +260,18 @@ SYSTEMS = (
             "seconds": 122,
         },
         source="kymatio2022torch",
-        standardise=True,
     ),
     Recipe(
         name="K3",
         title="scattering in five stages of the word, and logistic regression",
-        framework="torch",
-        corpus="fsdd",
-        split="official",
-        preparation=AT_8_KHZ,
+        **AS_K2,
         features="scattering_course",
-        model="logistic_regression",
-        epochs=50,
-        batch_size=32,
-        standardise=True,
     ),
     Recipe(
         name="K0",
         title="log-mel moments and logistic regression",
-        framework="torch",
-        corpus="fsdd",
-        split="official",
-        preparation=AT_8_KHZ,
+        **AS_K2,
         features="log_mel_moments",
-        model="logistic_regression",
-        epochs=50,
-        batch_size=32,
-        standardise=True,
     ),
     Recipe(
         name="L1",

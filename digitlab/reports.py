@@ -211,6 +211,7 @@ class Report:
         speaker_low, speaker_high = self.speaker_interval
         curves = self.history.curves if self.history else {}
         last = {name: values[-1] for name, values in curves.items()}
+        mistakes = {} if self.parts else self.mistakes
         derived = (
             self.history.epochs if self.history else None,
             last.get("loss"),
@@ -225,9 +226,7 @@ class Report:
             None if np.isnan(speaker_low) else speaker_low,
             None if np.isnan(speaker_high) else speaker_high,
             self.confusion.tolist(),
-            ""
-            if self.parts
-            else " ".join(f"{row}:{label}" for row, label in self.mistakes.items()),
+            " ".join(f"{row}:{label}" for row, label in mistakes.items()),
             bool(self.parts),
             self.versions,
         )
