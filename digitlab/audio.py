@@ -38,6 +38,7 @@ __all__ = [
     "quantise",
     "read_wav",
     "resample",
+    "rms",
     "to_float",
     "write_wav",
 ]
@@ -406,6 +407,33 @@ def peak_normalize(samples: ArrayLike) -> NDArray[np.float32]:
     """
     sound = as_sound(samples)
     return sound / (_peak(sound) or np.float32(1))
+
+
+def rms(samples: ArrayLike) -> float:
+    """Return the root mean square of a sound: its level as one number (chapter 1).
+
+    Parameters
+    ----------
+    samples : array_like, shape (n_frames,) or (n_frames, n_channels)
+        The sound; at least one sample.
+
+    Returns
+    -------
+    float
+        Between 0 and the largest magnitude; full scale is 1. In decibels relative to full scale it
+        is ``20 * np.log10(rms(samples))``.
+
+    Raises
+    ------
+    ValueError
+        For what `as_sound` refuses, such as a sound without samples.
+
+    Examples
+    --------
+    >>> round(rms([0.5, -0.5, 0.5, -0.5]), 3)
+    0.5
+    """
+    return float(np.sqrt(np.mean(np.square(_sound(samples), dtype=np.float64))))
 
 
 def fade(samples: ArrayLike, rate: float, seconds: float = 0.02) -> NDArray[np.floating]:

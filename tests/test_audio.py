@@ -652,6 +652,16 @@ def test_fade_and_fit_keep_the_type_of_floats(take):
     assert take(np.ones(900, np.int16)).dtype == np.float32
 
 
+def test_root_mean_square():
+    sine = np.sin(2 * np.pi * np.arange(800) / 80)
+    assert audio.rms(sine) == pytest.approx(np.sqrt(0.5))
+    assert audio.rms(np.stack([sine, 0 * sine], axis=1)) == pytest.approx(0.5)
+    assert audio.rms(np.array([16384, -16384], np.int16)) == 0.5, "full scale is 1"
+    assert audio.rms(np.full(100_000, 1e-3, np.float32)) == pytest.approx(1e-3, rel=1e-6)
+    with pytest.raises(ValueError, match="at least one sample"):
+        audio.rms([])
+
+
 def test_both_channels_fade():
     stereo = np.stack([np.ones(1000), np.full(1000, 0.5)], axis=1)
     np.testing.assert_array_equal(audio.fade(stereo, 8000)[:, 1], audio.fade(stereo[:, 1], 8000))
