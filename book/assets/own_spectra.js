@@ -1,6 +1,6 @@
-// The reader's own recording in chapters 1, 3, 4, 13 and 16: its spectrum, its spectrogram, and what the
-// recogniser makes of it when parts are erased. A display is a function of its place in the page and
-// of the fields of own_chapters.js; it returns what shows a recording.
+// The reader's own recording in chapters 1, 3, 4, 13 and 16: its spectrum, its spectrogram, and what
+// the recogniser makes of it when parts are erased. A display is a function of its place in the page
+// and of the fields of own_chapters.js; it returns what shows a recording.
 
 (() => {
   "use strict";
