@@ -1,6 +1,6 @@
-// The reader's own recording in chapters 3, 4, 13 and 16: its spectrum, its spectrogram, and what the
-// recogniser makes of it when parts are erased. A display is a function of its place in the page and
-// of the fields of own_chapters.js; it returns what shows a recording.
+// The reader's own recording in chapters 1, 3, 4, 13 and 16: its spectrum, its spectrogram, and what
+// the recogniser makes of it when parts are erased. A display is a function of its place in the page
+// and of the fields of own_chapters.js; it returns what shows a recording.
 
 (() => {
   "use strict";
@@ -9,7 +9,7 @@
   const displays = (globalThis.ownDisplays ??= {});
   const say = pictures.number;
 
-  // ---------------------------------------------------------------- chapter 3: a spectrum
+  // ---------------------------------------------------------------- chapters 1 and 3: a spectrum
   const FRAME = 512; // samples
   const STEP = FRAME / 4; // from one place of the frame to the next
   const PADDED = 4096; // so that the curve of a frame is smooth
