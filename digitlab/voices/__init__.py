@@ -2,8 +2,8 @@
 
 A source (the buzz of the vocal folds, the noise of breath) is filtered by the vocal tract (the
 formants). A word is a sequence of phonemes, a phoneme is a row of targets, and the formants glide
-from target to target. Chapter 5, "A machine that talks" (``book/05_voices.ipynb``), builds it piece
-by piece.
+from target to target. Chapter 5, "Speech synthesis: a source, a filter, and a machine that talks"
+(``book/05_voices.ipynb``), builds it piece by piece.
 """
 
 from digitlab.voices.corpus import PLANS, VERSION, say, write_corpus

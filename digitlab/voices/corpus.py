@@ -206,8 +206,8 @@ def write_corpus(
 
     Notes
     -----
-    Taught in chapter 5, "A machine that talks". Works on all processor cores, and shows a progress
-    bar on standard error.
+    Taught in chapter 5, "Speech synthesis". Works on all processor cores, and shows a progress bar
+    on standard error.
 
     Examples
     --------

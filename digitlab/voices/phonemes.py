@@ -139,7 +139,7 @@ ACCENTS = {  # phonemes and their replacements; # is the edge of a word
 def phonemes_of(
     word: str, accent: str | Mapping[str, str] = "american", variant: int = 0
 ) -> tuple[str, ...]:
-    """Spell a word in phonemes (chapter 5, "A machine that talks").
+    """Spell a word in phonemes (chapter 5, "Speech synthesis").
 
     Parameters
     ----------

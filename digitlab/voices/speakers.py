@@ -68,7 +68,7 @@ class Speaker:
 
 
 def speaker(index: int, *, seed: int = 0) -> Speaker:
-    """Draw a speaker at random (chapter 5, "A machine that talks").
+    """Draw a speaker at random (chapter 5, "Speech synthesis").
 
     Parameters
     ----------

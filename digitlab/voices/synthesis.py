@@ -1,8 +1,8 @@
 """From phonemes to sound: glottal source, vocal tract, noise, room and microphone.
 
 Source, cascade of formants and fricative branch are laid out after Klatt (1980), "Software for a
-cascade/parallel formant synthesizer", J. Acoust. Soc. Am. 67, 971-995. Chapter 5, "A machine that
-talks", builds all of it.
+cascade/parallel formant synthesizer", J. Acoust. Soc. Am. 67, 971-995. Chapter 5, "Speech
+synthesis", builds all of it.
 """
 
 from collections.abc import Mapping, Sequence

@@ -16,7 +16,7 @@ STEPS = 3  # from one named vowel to the next
 def vowels(pitch: float = 110) -> Explorer:
     """Move the formants from "ee" over "eh", "ah" and "oh" to "oo", and hear the vowel change.
 
-    The slider has 13 places on the vowel chart. Shown in chapter 5, "A machine that talks".
+    The slider has 13 places on the vowel chart. Shown in chapter 5, "Speech synthesis".
 
     Parameters
     ----------
