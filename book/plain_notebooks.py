@@ -12,6 +12,7 @@ import hashlib
 import re
 import sys
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -22,6 +23,7 @@ from pybtex.plugin import find_plugin
 
 BOOK = Path(__file__).parent
 CHAPTERS = "[0-9]*_*.ipynb"
+FRAMEWORKS = {"torch": "PyTorch", "keras": "Keras"}  # by the tag of a cell
 INSTALL = """\
 # This chapter needs Python 3.11 to 3.13 and the book's package, digitlab. To install both
 # frameworks and all else, in a terminal, in the folder that holds the book's pyproject.toml:
@@ -41,8 +43,6 @@ PIECE = re.compile(
 OPTION = re.compile(r"^:::\{dropdown\} ([^\n]*)\n(?::[\w-]+:[^\n]*\n)*(.*?)^:::$", re.M | re.S)
 TABS = re.compile(r"^::::\{tab-set\}\n(.*?)^::::$", re.M | re.S)
 TAB = re.compile(r"^:::\{tab-item\} ([^\n]*)\n(?::[\w-]+:[^\n]*\n)*(.*?)^:::$", re.M | re.S)
-TAB_LABEL = re.compile(r"^<label[^>]*>(.*?)</label>\n", re.M)
-TAB_FRAME = re.compile(r"^(?:<div class=\"sd-tab[^>]*>|<input[^>]*>|</div>)\n?", re.M)
 TERM = re.compile(r"^(\S[^\n]*)\n  (\S[^\n]*)$", re.M)
 
 
@@ -167,7 +167,6 @@ def as_html(line: str) -> str:
 def marked_down(text: str, name: str) -> str:
     """Turn a Markdown cell of the book into Markdown that any Jupyter renders."""
     text = TABS.sub(lambda tabs: TAB.sub(r"**\1**\n\n\2", tabs[1]), text)
-    text = TAB_FRAME.sub("", TAB_LABEL.sub(r"**\1**\n", text))
     text = re.sub(r"^\*\*(?!1\.)\d+\.\*\*", r"<br>\n\n\g<0>", text, flags=re.M)  # not too near
     text = OPTION.sub(
         lambda option: (
@@ -218,6 +217,11 @@ def markdown(cell, name: str) -> list:
     ]
 
 
+def framework(cell) -> str | None:
+    """Return the framework whose tab a cell stands in, in the page."""
+    return next((name for name in FRAMEWORKS if name in cell.metadata.get("tags", [])), None)
+
+
 def code(cell, name: str) -> list:
     """Return a code cell, folded where it only draws, and its caption and description."""
     copied = new_code_cell(cell.source, id=cell.id)
@@ -260,7 +264,10 @@ def reference(key: str) -> str:
 def convert(notebook, name: str):
     """Return the plain notebook of a chapter."""
     cells = opening(notebook.cells[0], name)
-    for cell in notebook.cells[1:]:
+    for before, cell in pairwise(notebook.cells):
+        if framework(cell) and framework(cell) != framework(before):
+            words = f"**In {FRAMEWORKS[framework(cell)]}**"
+            cells.append(new_markdown_cell(words, id=f"{cell.id}-framework"))
         cells += markdown(cell, name) if cell.cell_type == "markdown" else code(cell, name)
     copied = new_notebook(cells=cells + closing(notebook, name), metadata=notebook.metadata)
     copied.metadata = copied.metadata | {"hearing_digits": {"digest": digest(copied)}}

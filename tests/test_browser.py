@@ -300,6 +300,19 @@ def test_without_javascript_the_first_picture_teaches(browser, explorable):
         page.context.close()
 
 
+def test_a_framework_chosen_once_is_shown_in_every_chapter(browser, site):
+    page = open_page(browser, f"{site}book/11_lstm.html")
+    first = page.locator(".sd-tab-set").first
+    first.get_by_text("PyTorch", exact=True).click()
+    first.locator("input").nth(0).press("ArrowRight")  # by the keyboard to Keras
+    for name in ("11_lstm", "12_augmentation"):
+        assert page.url.endswith(f"{name}.html")
+        shown = page.locator(".sd-tab-content:visible").all()
+        assert shown and all("keras" in tab.inner_text() for tab in shown)
+        page.goto(f"{site}book/12_augmentation.html")
+    page.context.close()
+
+
 def bytes_loaded(page):
     """Return how many bytes, uncompressed, the page and what it loaded have."""
     entries = page.evaluate("performance.getEntries().map(e => [e.name, e.decodedBodySize ?? 0])")

@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import nbformat
 import plain_notebooks
@@ -45,6 +46,14 @@ def test_nothing_is_left_of_what_only_the_pages_understand(notebooks, name):
     assert not [
         match for cell in words(notebooks[name].cells) for match in RAW.findall(cell.source)
     ]
+
+
+def test_cells_of_both_frameworks_stand_under_their_names(notebooks, name):
+    chapter, copied = plain_notebooks.chapters()[name], notebooks[name].cells
+    tagged = [plain_notebooks.framework(cell) for cell in chapter.cells]
+    begun = [now for before, now in pairwise(tagged) if now and now != before]
+    expected = [f"**In {'PyTorch' if name == 'torch' else 'Keras'}**" for name in begun]
+    assert [cell.source for cell in copied if cell.source.startswith("**In ")] == expected
 
 
 @pytest.fixture(scope="module")

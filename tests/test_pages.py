@@ -6,6 +6,7 @@ import re
 from urllib.parse import unquote, urljoin, urlsplit
 
 import nbformat
+import plain_notebooks
 import pytest
 from bs4 import BeautifulSoup
 from conftest import CHAPTERS
@@ -37,6 +38,25 @@ def address(tag):
 def everywhere(pages, selector):
     """Yield (page, tag) for every tag that the CSS selector finds."""
     return ((page, tag) for page, soup in pages.items() for tag in soup.select(selector))
+
+
+def test_cells_of_both_frameworks_stand_in_tabs(pages):
+    """Whatever code stands in a tab has run: it is a cell of the chapter."""
+    n_cells = 0
+    for path in CHAPTERS:
+        if "{tab-set}" in path.read_text("utf-8"):
+            continue  # its tabs are text so far
+        page = pages[f"book/{path.stem}.html"]
+        tagged = [plain_notebooks.framework(cell) for cell in nbformat.read(path, 4).cells]
+        shown = [tab["data-sync-id"] for tab in page.select(".sd-tab-label")]
+        assert shown == [name for name, _ in itertools.groupby(tagged) if name], path.stem
+        for tab in page.select(".sd-tab-content"):
+            code = tab.select(".highlight")
+            assert code and len(code) == len(tab.select(".cell .highlight"))
+        in_tabs = page.select(".sd-tab-content > .cell")
+        assert len(in_tabs) == len([name for name in tagged if name])
+        n_cells += len(in_tabs)
+    assert n_cells
 
 
 def test_links_lead_somewhere(html, pages):
