@@ -94,7 +94,7 @@ def magnitude_spectrogram(
     """Return magnitude spectrograms, time first, for the dense network of chapter 13.
 
     Frames and values are those of ``tf.signal.stft``: not centred, nothing padded, and a Hann
-    window that is symmetric where its length is odd. Taught in chapter 4, "Spectrograms".
+    window that is symmetric where its length is odd. Taught in chapter 13.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def spectrogram(
     """Return complex spectrograms as two channels, real and imaginary, for the CNN of chapter 14.
 
     Frames are centred, with the clip mirrored at its ends, and divided by the root of the window's
-    summed squares, as torchaudio's ``Spectrogram(normalized=True)`` does. Taught in chapter 4. The
+    summed squares, as torchaudio's ``Spectrogram(normalized=True)`` does. Taught in chapter 14. The
     same on the device, with gradients, is :class:`digitlab.models.torch.Spectrogram`.
 
     Parameters
@@ -269,7 +269,7 @@ def log_mel(
 ) -> np.ndarray:
     """Return mel bands in dB below each clip's maximum, for the published LSTM of chapter 11.
 
-    Taught in chapter 4, "Spectrograms".
+    Taught in chapter 4, "Spectrograms and MFCCs", and with these settings in chapter 11.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from digitlab.widgets.flipbook import Explorer, Frame, counted, explorer, one_ch
 def window_length(samples: ArrayLike, rate: int) -> Explorer:
     """Look at one sound through windows of 2 to about 256 ms.
 
-    Shown in chapter 4, "Spectrograms".
+    Shown in chapter 4, "Spectrograms and MFCCs".
 
     Parameters
     ----------
