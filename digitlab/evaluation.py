@@ -1,6 +1,6 @@
-"""What a score means: accuracy with its intervals, comparison, calibration.
+"""Evaluation: accuracy with its intervals, comparison of systems, calibration.
 
-Taught in chapter 7, "What a score means".
+Taught in chapter 7, "Evaluation: splits, leaks and confidence intervals".
 """
 
 from collections.abc import Sequence

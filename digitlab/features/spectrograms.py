@@ -358,7 +358,7 @@ def log_mel_frames(
 def mean_spectrum(waveforms: np.ndarray, rate: float, *, n_fft: int | None = None) -> np.ndarray:
     """Describe each clip by the mean of its magnitude spectra: which frequencies, and not when.
 
-    Taught in chapter 7, "What a score means".
+    Taught in chapter 7, "Evaluation: splits, leaks and confidence intervals".
 
     Parameters
     ----------
@@ -402,7 +402,7 @@ def mfcc_means(
     """Describe each clip by the mean over time of its mel-frequency cepstral coefficients.
 
     They come from :func:`log_mel`, whose levels are relative to each clip's own maximum. Taught in
-    chapter 7, "What a score means".
+    chapter 7, "Evaluation: splits, leaks and confidence intervals".
 
     Parameters
     ----------
