@@ -576,6 +576,62 @@ def test_voices_stand_in_in_the_layout_of_the_corpus(tmp_path, monkeypatch, caps
     assert capsys.readouterr().out.count("instead") == 3
 
 
+@pytest.fixture
+def built_in(tmp_path, monkeypatch):
+    """Return a function that makes and loads a small version of one of the built-in corpora."""
+    monkeypatch.setenv("DIGITLAB_CACHE", str(tmp_path))
+
+    def make(name, n_speakers, n_takes):
+        n_clips = len(corpora.SOURCES[name].classes) * n_speakers * n_takes
+        counts = {"n_clips": n_clips, "n_speakers": n_speakers, "n_takes": n_takes}
+        monkeypatch.setitem(corpora.SOURCES, name, replace(corpora.SOURCES[name], **counts))
+        return corpora.load(name)
+
+    return make
+
+
+def test_few_built_in_commands_are_clipped_too_soft_or_copies(built_in):
+    corpus = built_in("voices-speech_commands", 5, 2)
+    table = corpus.table.join(corpus.measure())
+    clipped, soft = table["clipped"] > 0.01, table["rms_db"] < -60
+    assert (clipped.sum(), soft.sum(), len(corpus)) == (4, 1, 300)
+    assert (table["clipped"] > 0).sum() == 4, "no other recording reaches full scale"
+    copies = table.iloc[[row for rows in corpus.duplicates() for row in rows]]
+    words = [corpus.classes[label] for label in copies["label"]]
+    assert words == ["seven", "seven", "three", "three"]
+    assert copies["speaker"].nunique() == copies["split"].nunique() == 1, "no copy is in two sets"
+
+
+def test_one_built_in_speaker_has_8_bits_and_two_entries_are_mistyped(built_in, capsys):
+    corpus = built_in("voices-audiomnist", 11, 1)
+    assert "Kept as missing" in (said := capsys.readouterr().out)
+    assert "age '1234' of speaker 05" in said
+    assert corpus.duplicates() == []
+    people = corpus.table.drop_duplicates("speaker").set_index("speaker")
+    assert people.index[people["age"].isna()].tolist() == ["05"]
+    assert set(people["accent"]) >= {"german", "German"}
+    steps = {}
+    for speaker, rows in corpus.table.groupby("speaker").groups.items():
+        numbers = np.concatenate([corpus.read(row) for row in rows]) * 32768
+        steps[speaker] = int(np.gcd.reduce(numbers.astype(int)))
+    assert {speaker for speaker, step in steps.items() if step != 1} == {"07"}
+    assert steps["07"] == 256
+
+
+def test_built_in_voices_in_fsdd_s_layout_and_corpora_of_one_s_own_have_no_faults(
+    built_in, tmp_path
+):
+    built_in("voices", 7, 1)
+    for path in corpora.load("voices").table["path"]:
+        digit, speaker, take = path.stem.split("_")
+        said = voices.say(int(digit), voices.NAMES.index(speaker), int(take))
+        np.testing.assert_allclose(audio.read_wav(path)[0], said, atol=1 / 32768)
+    voices.write_corpus(tmp_path / "own", "speech_commands", n_speakers=5, n_takes=2)
+    own = corpora.load(tmp_path / "own")
+    table = own.measure()
+    assert own.duplicates() == [] and not table["clipped"].any() and table["rms_db"].min() > -60
+
+
 @pytest.mark.parametrize("name", ["audiomnist", "speech_commands"])
 def test_the_part_that_is_on_disk_loads(name):
     if corpora.find(name) is None:

@@ -33,6 +33,7 @@ EXPLORERS = {
     "vowels": widgets.vowels,
     "averaging_scale": lambda: widgets.averaging_scale(WORD, RATE),
     "wavelets_per_octave": lambda: widgets.wavelets_per_octave(WORD, RATE),
+    "trimming": lambda: widgets.trimming(WORD, RATE),
 }
 SILENT = {"waves", "window_length"}
 OF_SAMPLES = (
@@ -41,6 +42,7 @@ OF_SAMPLES = (
     widgets.mel_bands,
     widgets.averaging_scale,
     widgets.wavelets_per_octave,
+    widgets.trimming,
 )
 
 
@@ -297,6 +299,24 @@ def test_the_more_wavelets_the_narrower_is_a_tone(page):
         widths.append(octaves @ power / power.sum())
     assert widths == sorted(widths, reverse=True)
     assert widths[-1] < widths[0] / 5
+
+
+def test_trimming_plays_what_it_keeps_and_says_how_much(flipbook):
+    word, kept = WORD / np.abs(WORD).max(), []
+    for frame in flipbook("trimming").select(".frame"):
+        threshold = int(frame["data-place"].removesuffix(" dB"))
+        wanted, _ = librosa.effects.trim(word, top_db=threshold, frame_length=256, hop_length=64)
+        played, _ = next(sounds(frame))
+        np.testing.assert_allclose(played, wanted, atol=2 / 32768)
+        assert f"{len(played) / len(word):.0%} is kept" in frame.figcaption.text
+        kept.append(len(played))
+    assert kept == sorted(kept) and kept[0] < 0.7 * len(word) < 0.95 * len(word) < kept[-1]
+
+
+@pytest.mark.parametrize("sound", [np.zeros(4000), WORD[1990:2010]])
+def test_silence_and_a_sound_shorter_than_a_frame_can_be_trimmed(sound, page):
+    for frame in page(lambda: widgets.trimming(sound, RATE)).select(".frame"):
+        assert "100% is kept" in frame.figcaption.text
 
 
 @pytest.mark.parametrize("J", [5, 6, 8])

@@ -115,6 +115,7 @@ def _make_voices(name: str, folder: Path) -> Path:
             n_speakers=source.n_speakers,
             n_takes=source.n_takes,
             rate=source.rate,
+            faults=True,
         )
     except OSError:
         if not folder.is_dir():  # else somebody made them at the same time

@@ -17,13 +17,14 @@ from joblib import Parallel, delayed
 from digitlab.audio import peak_normalize, resample, write_wav
 from digitlab.environment import progress
 from digitlab.layouts import LAYOUTS, METADATA, NOISE, which_set
+from digitlab.voices.faults import MISTYPED, original_take, spoil
 from digitlab.voices.phonemes import DIGIT_WORDS, WORDS, check_known, check_whole
 from digitlab.voices.speakers import speaker as make_speaker
 from digitlab.voices.synthesis import RENDER_RATE, record, render
 
 # The cache keeps the built-in corpora by this number. Raise it when anything that `write_corpus`
 # writes has changed: samples, file names, numbers of speakers and takes.
-VERSION = 2
+VERSION = 3
 
 
 def say(
@@ -100,9 +101,10 @@ class Plan(NamedTuple):
     write_other_files: Callable | None = None
 
 
-def _write_metadata(folder, n_speakers, rate, seed):
+def _write_metadata(folder, n_speakers, rate, seed, faults):
     """Describe the speakers with the keys of AudioMNIST, as far as they apply."""
     people = {}
+    mistyped = MISTYPED if faults else {}
     for index in range(n_speakers):
         person = make_speaker(index, seed=seed)
         people[f"{index + 1:02d}"] = {
@@ -113,12 +115,13 @@ def _write_metadata(folder, n_speakers, rate, seed):
             "origin": "synthesised",
             "recordingdate": "",
             "recordingroom": "simulated",
+            **mistyped.get(f"{index + 1:02d}", {}),
         }
     text = json.dumps(people, indent=4, sort_keys=True)
     (folder / LAYOUTS["audiomnist"].inside / METADATA).write_text(text, encoding="utf-8")
 
 
-def _write_sets_and_noises(folder, n_speakers, rate, seed):
+def _write_sets_and_noises(folder, n_speakers, rate, seed, faults):
     """Write the lists and the background noises that come with Speech Commands."""
     names = sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*.wav"))
     for part in ("validation", "testing"):
@@ -176,6 +179,7 @@ def write_corpus(
     n_takes: int | None = None,
     rate: int | None = None,
     seed: int = 0,
+    faults: bool = False,
 ) -> None:
     """Write a synthetic corpus of spoken words in the layout of a real one.
 
@@ -194,6 +198,12 @@ def write_corpus(
         In Hz, 4000 to 48000; by default that of the real corpus: 8000, 48000, 16000.
     seed : int
         Another seed gives other speakers.
+    faults : bool
+        Whether to plant a few of the faults that real corpora have, as in the built-in ones; always
+        the same, and none in the layout ``"fsdd"``. ``"audiomnist"``: the seventh speaker is
+        recorded with 8 bits, the fifth is said to be 1234 years old, and the eleventh is "German"
+        where others are "german". ``"speech_commands"``: about 1 % of the recordings are clipped, a
+        few are 50 dB too soft, and two takes of the fifth speaker are copies of others.
 
     Raises
     ------
@@ -206,8 +216,8 @@ def write_corpus(
 
     Notes
     -----
-    Taught in chapter 5, "Speech synthesis". Works on all processor cores, and shows a progress bar
-    on standard error.
+    Taught in chapter 5, "Speech synthesis"; chapter 6 finds the faults. Works on all processor
+    cores, and shows a progress bar on standard error.
 
     Examples
     --------
@@ -231,9 +241,9 @@ def write_corpus(
     with _scratch_folder(folder) as scratch:
         unfinished = Path(scratch, folder.name)
         unfinished.mkdir()
-        _write_recordings(unfinished, layout, n_speakers, n_takes, rate, seed)
+        _write_recordings(unfinished, layout, n_speakers, n_takes, rate, seed, faults)
         if plan.write_other_files:
-            plan.write_other_files(unfinished, n_speakers, rate, seed)
+            plan.write_other_files(unfinished, n_speakers, rate, seed, faults)
         _move(unfinished, folder)
 
 
@@ -257,25 +267,30 @@ def _scratch_folder(folder):
         raise type(error)(problem) from error
 
 
-def _write_recordings(folder, layout, n_speakers, n_takes, rate, seed):
+def _write_recordings(folder, layout, n_speakers, n_takes, rate, seed, faults):
     words = list(product(range(n_speakers), PLANS[layout].words))
-    jobs = (delayed(_write_takes)(folder, layout, *word, n_takes, rate, seed) for word in words)
+    settings = n_takes, rate, seed, faults
+    jobs = (delayed(_write_takes)(folder, layout, *word, *settings) for word in words)
     with Parallel(n_jobs=-1, return_as="generator") as parallel:
         for _ in progress(parallel(jobs), "Synthesising voices", len(words), unit="word"):
             pass
 
 
-def _write_takes(folder, layout, index, word, n_takes, rate, seed):
+def _write_takes(folder, layout, index, word, n_takes, rate, seed, faults):
     plan, place = PLANS[layout], LAYOUTS[layout]
     number, name = list(WORDS).index(word), plan.speaker_name(index, seed)
     for take in range(n_takes):
-        seconds = plan.seconds
-        if seconds and (index + number + take) % 40 == 39:
-            seconds *= 0.9  # now and then a recording stops too early, as in Speech Commands
         path = place.template.format(word=word, digit=number, speaker=name, take=take)
         path = folder / place.inside / path
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_wav(path, say(word, index, take, rate=rate, seconds=seconds, seed=seed), rate)
+        said = original_take(layout, index, word, take) if faults else take
+        seconds = plan.seconds
+        if seconds and (index + number + said) % 40 == 39:
+            seconds *= 0.9  # now and then a recording stops too early, as in Speech Commands
+        samples = say(word, index, said, rate=rate, seconds=seconds, seed=seed)
+        if faults:
+            samples = spoil(samples, layout, index, number, said)
+        write_wav(path, samples, rate)
 
 
 def _move(unfinished, folder):

@@ -14,10 +14,11 @@ from digitlab.widgets.scattering import averaging_scale, wavelets_per_octave
 from digitlab.widgets.sound_table import Sound, sound_table
 from digitlab.widgets.spectrograms import mel_bands, window_length
 from digitlab.widgets.tones import fourier_series, waves
+from digitlab.widgets.trimming import trimming
 from digitlab.widgets.vowel_chart import vowels
 
 __all__ = [
     "Frame", "Sound", "aliasing", "averaging_scale", "explorer", "fourier_series", "mel_bands",
-    "quantisation", "recorder", "recording_session", "sound_table", "vowels", "wavelets_per_octave",
-    "waves", "window_length",
+    "quantisation", "recorder", "recording_session", "sound_table", "trimming", "vowels",
+    "wavelets_per_octave", "waves", "window_length",
 ]  # fmt: skip
