@@ -347,8 +347,8 @@ def wav_bytes(name: str | os.PathLike, samples: ArrayLike, rate: int) -> bytes:
 def resample(samples: ArrayLike, rate: float, new_rate: float) -> NDArray[np.float32]:
     """Change the rate of a sound and keep its pitch and duration.
 
-    What the new rate cannot hold is removed, not aliased (soxr, "very high quality"). Near a sharp
-    edge the result may go beyond full scale.
+    What the new rate cannot hold is removed, not aliased (soxr, "very high quality"); chapter 3
+    builds such a filter. Near a sharp edge the result may go beyond full scale.
 
     Parameters
     ----------

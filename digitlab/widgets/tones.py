@@ -64,7 +64,7 @@ def _draw_waves(x: np.ndarray, y: np.ndarray, periods: float, time: str) -> Fram
 def fourier_series() -> Explorer:
     """Add sinusoids of 110, 330, 550 Hz and so on, up to 30, until they are a square wave.
 
-    Shown in chapter 3, "Fourier".
+    Shown in chapter 3, "The Fourier transform".
 
     Examples
     --------
