@@ -31,7 +31,7 @@ def aliasing(rate: int = 4000) -> Explorer:
 def _draw_aliasing(tone: float, rate: int) -> Frame:
     alias = _alias(tone, rate)
     figure, (wave, fold) = plt.subplots(
-        1, 2, figsize=(6.4, 2.9), layout="constrained", width_ratios=[3, 2]
+        1, 2, figsize=(6.4, 2.9), layout="constrained", width_ratios=[3, 2], dpi=120
     )
     fine, sampled = np.linspace(0, 12, 3001) / rate, np.arange(13) / rate
     wave.plot(fine * 1e3, np.sin(2 * np.pi * tone * fine), "-", color="#9fb3c0", linewidth=1)
@@ -103,7 +103,7 @@ def _draw_quantisation(samples: np.ndarray, rate: int, bits: int, caption: str) 
     quantised = audio.quantise(samples, bits)
     error = quantised - samples
     figure, (top, bottom) = plt.subplots(
-        2, 1, figsize=(6.4, 3.4), sharex=True, layout="constrained", height_ratios=[3, 2]
+        2, 1, figsize=(6.4, 3.4), sharex=True, height_ratios=[3, 2], layout="constrained", dpi=120
     )
     half = rate // 125  # 8 ms either side of the loudest sample
     middle = np.clip(np.abs(samples).argmax(), half, max(len(samples) - half, half))
