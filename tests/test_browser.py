@@ -212,10 +212,10 @@ def explorable(html, addresses):
 
 def shown(flipbook):
     """Return the one picture that a flipbook shows, whole, in a window wide enough for it."""
-    [picture] = [image for image in flipbook.locator("img").all() if image.is_visible()]
+    [picture] = flipbook.locator("img:visible").element_handles()  # at one moment of a film
     picture.scroll_into_view_if_needed()  # it is lazy
     whole = "image => image.complete && image.naturalWidth > 0"
-    picture.page.wait_for_function(whole, arg=picture.element_handle(), timeout=5000)
+    flipbook.page.wait_for_function(whole, arg=picture, timeout=20_000)
     return picture.get_attribute("src")
 
 
