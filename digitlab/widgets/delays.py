@@ -73,7 +73,7 @@ def _draw_answers(
     """Draw a waveform above one bar chart for each network."""
     figure = plt.figure(figsize=(6.4, 4), layout="constrained")
     grid = figure.add_gridspec(2, len(answers), height_ratios=[2, 3])
-    plotting.waveform(clip, rate, ax=figure.add_subplot(grid[0, :]))
+    plotting.waveform(clip, rate, ax=figure.add_subplot(grid[0, :])).set_ylabel("amplitude")
     for column, (name, values) in enumerate(answers.items()):
         ax = figure.add_subplot(grid[1, column])
         title = f"{name}: {classes[values.argmax()]}"
