@@ -22,6 +22,19 @@ from digitlab import features, voices, widgets
 from digitlab.widgets import sampling, scattering, vowel_chart
 
 RATE = 8000
+
+
+def delays(samples, rate):
+    """Explore two made-up networks: one measures when the word comes, one answers 0 always."""
+
+    def early(clip):
+        centre = np.arange(len(clip)) @ clip**2 / max((clip**2).sum(), 1e-9) / rate
+        return np.eye(2)[int(centre > 0.3)]
+
+    networks = {"dense": early, "shift-invariant": lambda clip: np.array([0.9, 0.1])}
+    return widgets.delays(samples, rate, networks, ["0", "1"], true=0)
+
+
 WORD = np.random.default_rng(0).standard_normal(4000) * np.hanning(4000)
 EXPLORERS = {
     "waves": widgets.waves,
@@ -34,6 +47,7 @@ EXPLORERS = {
     "averaging_scale": lambda: widgets.averaging_scale(WORD, RATE),
     "wavelets_per_octave": lambda: widgets.wavelets_per_octave(WORD, RATE),
     "trimming": lambda: widgets.trimming(WORD, RATE),
+    "delays": lambda: delays(WORD, RATE),
 }
 SILENT = {"waves", "window_length"}
 OF_SAMPLES = (
@@ -43,6 +57,7 @@ OF_SAMPLES = (
     widgets.averaging_scale,
     widgets.wavelets_per_octave,
     widgets.trimming,
+    delays,
 )
 
 
@@ -311,6 +326,18 @@ def test_trimming_plays_what_it_keeps_and_says_how_much(flipbook):
         assert f"{len(played) / len(word):.0%} is kept" in frame.figcaption.text
         kept.append(len(played))
     assert kept == sorted(kept) and kept[0] < 0.7 * len(word) < 0.95 * len(word) < kept[-1]
+
+
+def test_a_delayed_word_is_played_and_answered_as_it_is_delayed(flipbook):
+    word = 0.6 * WORD / np.abs(WORD).max()
+    for frame in flipbook("delays").select(".frame"):
+        n = int(frame["data-place"].removesuffix(" ms")) * RATE // 1000
+        played, _ = next(sounds(frame))
+        assert not played[:n].any()
+        wanted = word[: len(word) - n] * 0.6 / np.abs(word[: len(word) - n]).max()
+        np.testing.assert_allclose(played[n:], wanted, atol=2 / 32768)
+        early = n < 0.05 * RATE  # the word's centre lies at 0.25 s, the network's border at 0.3 s
+        assert frame.img["alt"].endswith(f"dense {early:.0%}, shift-invariant 90%.")
 
 
 @pytest.mark.parametrize("sound", [np.zeros(4000), WORD[1990:2010]])
