@@ -19,7 +19,7 @@ from bs4 import BeautifulSoup
 from PIL import Image
 
 from digitlab import features, voices, widgets
-from digitlab.widgets import sampling, scattering, vowel_chart
+from digitlab.widgets import gates, sampling, scattering, vowel_chart
 
 RATE = 8000
 
@@ -48,6 +48,7 @@ EXPLORERS = {
     "wavelets_per_octave": lambda: widgets.wavelets_per_octave(WORD, RATE),
     "trimming": lambda: widgets.trimming(WORD, RATE),
     "delays": lambda: delays(WORD, RATE),
+    "forget_bias": lambda: widgets.forget_bias(WORD, RATE),
 }
 SILENT = {"waves", "window_length"}
 OF_SAMPLES = (
@@ -58,6 +59,7 @@ OF_SAMPLES = (
     widgets.wavelets_per_octave,
     widgets.trimming,
     delays,
+    widgets.forget_bias,
 )
 
 
@@ -355,6 +357,24 @@ def test_averages_are_kymatio_s_where_nothing_is_cut_at_the_ends(J):
     theirs = features.scattering(word[None], 8000, J, 8)[0, 1 : 1 + len(wavelets)]
     ratios = np.linalg.norm(strengths[:, :: 2**J], axis=1) / np.linalg.norm(theirs, axis=1)
     np.testing.assert_allclose(np.log2(ratios), np.rint(np.log2(ratios)), atol=0.01)
+
+
+def test_a_larger_forget_bias_keeps_more_of_the_word(flipbook):
+    frames = flipbook("forget_bias").select(".frame")
+    heard = [next(sounds(frame))[0] for frame in frames]
+    energies = [np.sum(sound**2) for sound in heard]
+    assert energies == sorted(energies)
+    word = WORD / np.abs(WORD).max()
+    assert np.abs(heard[-1] - word).max() < 0.02  # at b = 12 nearly all of 4,000 samples
+
+
+@pytest.mark.parametrize("bias", [-2, 1, 4, 8, 12])
+def test_half_is_left_after_the_steps_that_an_explorer_names(bias):
+    gate = 1 / (1 + np.exp(-bias))
+    assert gate ** gates._half_life(bias) == pytest.approx(0.5)
+    named = [place for place in widgets.forget_bias(WORD, RATE).places if f"b = {bias}:" in place]
+    steps = float(named[0].split("after ")[1].split()[0].replace(",", ""))
+    assert gate**steps == pytest.approx(0.5, abs=0.12 if bias < 2 else 0.01)
 
 
 # --- a table that can be heard --------------------------------------------------------------------
