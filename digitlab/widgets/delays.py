@@ -76,7 +76,7 @@ def _draw_answers(
     plotting.waveform(clip, rate, ax=figure.add_subplot(grid[0, :])).set_ylabel("amplitude")
     for column, (name, values) in enumerate(answers.items()):
         ax = figure.add_subplot(grid[1, column])
-        title = f"{name}: {classes[values.argmax()]}"
+        title = f"{name}: {classes[int(values.argmax())]}"
         plotting.probabilities(values, classes, true=true, title=title, ax=ax)
         ax.tick_params(axis="x", labelsize="small")
         if column:

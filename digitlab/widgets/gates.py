@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from digitlab import audio, plotting
 from digitlab.widgets.flipbook import Explorer, Frame, counted, explorer, one_channel
 
-BIASES = np.arange(-2, 13)
+BIASES = range(-2, 13)
 N_STEPS = 17640  # samples that the published LSTM reads (chapter 11)
 
 
@@ -45,13 +45,13 @@ def forget_bias(samples: ArrayLike, rate: int, *, caption: str = "") -> Explorer
     return explorer(draw, places, "forget bias", start=3)
 
 
-def _half_life(bias: float | np.ndarray) -> float | np.ndarray:
+def _half_life(bias: ArrayLike) -> np.ndarray:
     """Return after how many steps half is left, where a gate stays at the sigmoid of the bias."""
-    return np.log(2) / np.log1p(np.exp(-bias))
+    return np.log(2) / np.log1p(np.exp(-np.asarray(bias, float)))
 
 
 def _steps(bias: float) -> str:
-    steps = _half_life(bias)
+    steps = float(_half_life(bias))
     return counted(round(steps), "step") if steps >= 1 else f"{steps:.1f} steps"
 
 

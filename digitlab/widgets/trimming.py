@@ -39,12 +39,11 @@ def trimming(samples: ArrayLike, rate: int, *, caption: str = "") -> Explorer:
 
 
 def _draw_trimming(samples: np.ndarray, rate: int, threshold: int, caption: str) -> Frame:
-    sizes = {
-        "frame_length": max(round(FRAME_S * rate), 1),
-        "hop_length": max(round(HOP_S * rate), 1),
-    }
-    kept, (start, end) = librosa.effects.trim(samples, top_db=threshold, **sizes)
-    rms = librosa.feature.rms(y=samples, **sizes)[0]
+    frame, hop = max(round(FRAME_S * rate), 1), max(round(HOP_S * rate), 1)
+    kept, (start, end) = librosa.effects.trim(
+        samples, top_db=threshold, frame_length=frame, hop_length=hop
+    )
+    rms = librosa.feature.rms(y=samples, frame_length=frame, hop_length=hop)[0]
     levels = librosa.amplitude_to_db(rms, ref=np.max, top_db=None)
     n_seconds, share = len(samples) / rate, len(kept) / len(samples)
     figure, (wave, level) = plt.subplots(
@@ -55,7 +54,7 @@ def _draw_trimming(samples: np.ndarray, rate: int, threshold: int, caption: str)
     wave.plot(seconds[start:end], kept, "-", color=plotting.ACCENT, linewidth=0.6)
     wave.set(ylabel="amplitude [peak]", ylim=(-1.05, 1.05), xlim=(0, n_seconds))
     wave.set_title(f"kept: {len(kept) / rate:.3f} s of {n_seconds:.3f} s, {share:.0%}")
-    level.plot(np.arange(len(levels)) * sizes["hop_length"] / rate, levels, "-", color=plotting.INK)
+    level.plot(np.arange(len(levels)) * hop / rate, levels, "-", color=plotting.INK)
     level.axhline(-threshold, color=plotting.SECOND, linestyle=":")
     level.set(xlabel="time [s]", ylabel="level of the\nframe [dB]", ylim=(-70, 5))
     for ax in (wave, level):
