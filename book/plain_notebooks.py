@@ -41,8 +41,6 @@ PIECE = re.compile(
     re.M | re.S,
 )
 OPTION = re.compile(r"^:::\{dropdown\} ([^\n]*)\n(?::[\w-]+:[^\n]*\n)*(.*?)^:::$", re.M | re.S)
-TABS = re.compile(r"^::::\{tab-set\}\n(.*?)^::::$", re.M | re.S)
-TAB = re.compile(r"^:::\{tab-item\} ([^\n]*)\n(?::[\w-]+:[^\n]*\n)*(.*?)^:::$", re.M | re.S)
 TERM = re.compile(r"^(\S[^\n]*)\n  (\S[^\n]*)$", re.M)
 
 
@@ -166,7 +164,6 @@ def as_html(line: str) -> str:
 
 def marked_down(text: str, name: str) -> str:
     """Turn a Markdown cell of the book into Markdown that any Jupyter renders."""
-    text = TABS.sub(lambda tabs: TAB.sub(r"**\1**\n\n\2", tabs[1]), text)
     text = re.sub(r"^\*\*(?!1\.)\d+\.\*\*", r"<br>\n\n\g<0>", text, flags=re.M)  # not too near
     text = OPTION.sub(
         lambda option: (

@@ -19,9 +19,22 @@ from bs4 import BeautifulSoup
 from PIL import Image
 
 from digitlab import features, voices, widgets
-from digitlab.widgets import sampling, scattering, vowel_chart
+from digitlab.widgets import gates, sampling, scattering, vowel_chart
 
 RATE = 8000
+
+
+def delays(samples, rate):
+    """Explore two made-up networks: one measures when the word comes, one answers 0 always."""
+
+    def early(clip):
+        centre = np.arange(len(clip)) @ clip**2 / max((clip**2).sum(), 1e-9) / rate
+        return np.eye(2)[int(centre > 0.3)]
+
+    networks = {"dense": early, "shift-invariant": lambda clip: np.array([0.9, 0.1])}
+    return widgets.delays(samples, rate, networks, ["0", "1"], true=0)
+
+
 WORD = np.random.default_rng(0).standard_normal(4000) * np.hanning(4000)
 EXPLORERS = {
     "waves": widgets.waves,
@@ -34,6 +47,8 @@ EXPLORERS = {
     "averaging_scale": lambda: widgets.averaging_scale(WORD, RATE),
     "wavelets_per_octave": lambda: widgets.wavelets_per_octave(WORD, RATE),
     "trimming": lambda: widgets.trimming(WORD, RATE),
+    "delays": lambda: delays(WORD, RATE),
+    "forget_bias": lambda: widgets.forget_bias(WORD, RATE),
 }
 SILENT = {"waves", "window_length"}
 OF_SAMPLES = (
@@ -43,6 +58,8 @@ OF_SAMPLES = (
     widgets.averaging_scale,
     widgets.wavelets_per_octave,
     widgets.trimming,
+    delays,
+    widgets.forget_bias,
 )
 
 
@@ -313,6 +330,18 @@ def test_trimming_plays_what_it_keeps_and_says_how_much(flipbook):
     assert kept == sorted(kept) and kept[0] < 0.7 * len(word) < 0.95 * len(word) < kept[-1]
 
 
+def test_a_delayed_word_is_played_and_answered_as_it_is_delayed(flipbook):
+    word = 0.6 * WORD / np.abs(WORD).max()
+    for frame in flipbook("delays").select(".frame"):
+        n = int(frame["data-place"].removesuffix(" ms")) * RATE // 1000
+        played, _ = next(sounds(frame))
+        assert not played[:n].any()
+        wanted = word[: len(word) - n] * 0.6 / np.abs(word[: len(word) - n]).max()
+        np.testing.assert_allclose(played[n:], wanted, atol=2 / 32768)
+        early = n < 0.05 * RATE  # the word's centre lies at 0.25 s, the network's border at 0.3 s
+        assert frame.img["alt"].endswith(f"dense {early:.0%}, shift-invariant 90%.")
+
+
 @pytest.mark.parametrize("sound", [np.zeros(4000), WORD[1990:2010]])
 def test_silence_and_a_sound_shorter_than_a_frame_can_be_trimmed(sound, page):
     for frame in page(lambda: widgets.trimming(sound, RATE)).select(".frame"):
@@ -328,6 +357,24 @@ def test_averages_are_kymatio_s_where_nothing_is_cut_at_the_ends(J):
     theirs = features.scattering(word[None], 8000, J, 8)[0, 1 : 1 + len(wavelets)]
     ratios = np.linalg.norm(strengths[:, :: 2**J], axis=1) / np.linalg.norm(theirs, axis=1)
     np.testing.assert_allclose(np.log2(ratios), np.rint(np.log2(ratios)), atol=0.01)
+
+
+def test_a_larger_forget_bias_keeps_more_of_the_word(flipbook):
+    frames = flipbook("forget_bias").select(".frame")
+    heard = [next(sounds(frame))[0] for frame in frames]
+    energies = [np.sum(sound**2) for sound in heard]
+    assert energies == sorted(energies)
+    word = WORD / np.abs(WORD).max()
+    assert np.abs(heard[-1] - word).max() < 0.02  # at b = 12 nearly all of 4,000 samples
+
+
+@pytest.mark.parametrize("bias", [-2, 1, 4, 8, 12])
+def test_half_is_left_after_the_steps_that_an_explorer_names(bias):
+    gate = 1 / (1 + np.exp(-bias))
+    assert gate ** gates._half_life(bias) == pytest.approx(0.5)
+    named = [place for place in widgets.forget_bias(WORD, RATE).places if f"b = {bias}:" in place]
+    steps = float(named[0].split("after ")[1].split()[0].replace(",", ""))
+    assert gate**steps == pytest.approx(0.5, abs=0.12 if bias < 2 else 0.01)
 
 
 # --- a table that can be heard --------------------------------------------------------------------

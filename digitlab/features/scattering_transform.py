@@ -88,7 +88,7 @@ def scattering_course(
     its own mean over the paths is subtracted.
 
     So silence before and after the word has no weight, a slow and a fast word are aligned, and a
-    stage tells which paths are strong relative to the others. Taught in chapter 10.
+    stage tells which paths are strong relative to the others. Taught in chapter 15.
 
     Parameters
     ----------

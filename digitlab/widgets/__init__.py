@@ -7,7 +7,9 @@ sound table is one piece of HTML in both. A recorder is live alone; the rendered
 listener instead.
 """
 
+from digitlab.widgets.delays import delays
 from digitlab.widgets.flipbook import Frame, explorer
+from digitlab.widgets.gates import forget_bias
 from digitlab.widgets.recorder import recorder, recording_session
 from digitlab.widgets.sampling import aliasing, quantisation
 from digitlab.widgets.scattering import averaging_scale, wavelets_per_octave
@@ -18,7 +20,7 @@ from digitlab.widgets.trimming import trimming
 from digitlab.widgets.vowel_chart import vowels
 
 __all__ = [
-    "Frame", "Sound", "aliasing", "averaging_scale", "explorer", "fourier_series", "mel_bands",
-    "quantisation", "recorder", "recording_session", "sound_table", "trimming", "vowels",
-    "wavelets_per_octave", "waves", "window_length",
+    "Frame", "Sound", "aliasing", "averaging_scale", "delays", "explorer", "forget_bias",
+    "fourier_series", "mel_bands", "quantisation", "recorder", "recording_session", "sound_table",
+    "trimming", "vowels", "wavelets_per_octave", "waves", "window_length",
 ]  # fmt: skip

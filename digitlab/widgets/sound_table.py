@@ -1,4 +1,4 @@
-"""A table of scores whose cells can be heard (chapter 15)."""
+"""A table of scores whose cells can be heard (chapters 14 and 15)."""
 
 import html
 from collections.abc import Callable, Hashable
