@@ -12,6 +12,8 @@ PAGE_TESTS := tests/test_pages.py tests/test_browser.py tests/test_print.py test
 	tests/test_lab_recorder.py
 UNIT_TESTS := $(filter-out tests/test_chapters.py $(PAGE_TESTS),$(wildcard tests/test_*.py))
 IN_TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Two processes on two cores: a second thread of each would mostly wait.
+ONE_THREAD := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1
 
 # Waiting threads that spin for long make PyTorch on Linux ten times slower on two busy cores.
 export GOMP_SPINCOUNT ?= 10000
@@ -36,8 +38,8 @@ test: ## Test everything: style, types, units, chapters, rendered pages (all at 
 test-all: .venv/installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/mypy
-	DIGITLAB_SCALE=$(SCALE) $(BIN)/python -m pytest $(IN_TWO) $(COVERAGE) $(UNIT_TESTS)
-	DIGITLAB_SCALE=$(SCALE) $(BIN)/python -m pytest $(IN_TWO) tests/test_chapters.py book
+	$(ONE_THREAD) DIGITLAB_SCALE=$(SCALE) $(BIN)/python -m pytest $(IN_TWO) $(COVERAGE) $(UNIT_TESTS)
+	$(ONE_THREAD) DIGITLAB_SCALE=$(SCALE) $(BIN)/python -m pytest $(IN_TWO) tests/test_chapters.py book
 	$(MAKE) book
 	DIGITLAB_SCALE=$(SCALE) $(BIN)/python -m pytest --numprocesses 2 $(PAGE_TESTS)
 

@@ -25,12 +25,20 @@ def run_changed(app):
         return
     cache = get_cache(config.execution_cache_path)
     kept = {record.hashkey for record in cache.list_cache_records()}
-    runs = {}
+    paths = sorted(Path(app.srcdir, "book").glob("[0-9]*_*.ipynb"), reverse=True)
+    notebooks = {path: nbformat.read(path, 4) for path in paths}
+    changed = {
+        path: notebook
+        for path, notebook in notebooks.items()
+        if cache.create_hashed_notebook(notebook)[1] not in kept
+    }
+    if len(changed) > 1:
+        share_cores()
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for path in sorted(Path(app.srcdir, "book").glob("[0-9]*_*.ipynb"), reverse=True):
-            notebook = nbformat.read(path, 4)
-            if cache.create_hashed_notebook(notebook)[1] not in kept:
-                runs[pool.submit(run, path, notebook, config.execution_timeout)] = path
+        runs = {
+            pool.submit(run, path, notebook, config.execution_timeout): path
+            for path, notebook in changed.items()
+        }
         for done in as_completed(runs):
             path, result = runs[done], done.result()
             if result.err is None:
@@ -38,6 +46,13 @@ def run_changed(app):
                 data = {"execution_seconds": result.time}
                 bundle = CacheBundleIn(result.nb, str(path), data=data)
                 cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+
+
+def share_cores():
+    """Give each of the chapters that run at once its part of the cores: more threads would wait."""
+    n_threads = str(max(1, (os.cpu_count() or 1) // AT_ONCE))
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+        os.environ.setdefault(name, n_threads)
 
 
 def run(path, notebook, timeout):
