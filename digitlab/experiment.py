@@ -28,6 +28,7 @@ from digitlab.recognisers import Recogniser
 from digitlab.training.callbacks import Callback, Checkpoint, Logger
 
 N_SOUNDS = {"smoke": 20, "laptop": 600, "full": 600}  # without speech, where words are refused
+UNCHANGED: Any = {"speeds": (1, 1, 1), "semitones": (0, 0, 0)}  # of the nine copies
 MOST_IN_MEMORY = 2**30  # bytes: where Lightning trains, larger sets are read as they are needed
 
 
@@ -380,7 +381,8 @@ def _training_clips(plan: Plan, data: Data, fold: Fold) -> tuple[Any, float, tup
     start = time.perf_counter()
     rate, n_samples = plan.recipe.preparation.rate, plan.recipe.preparation.n_samples
     recordings = [data.recordings[row] for row in fold.train]
-    waveforms, table = augment.copies_of(recordings, rate, n_samples=n_samples)
+    kept = UNCHANGED if plan.recipe.copies == "unchanged" else {}
+    waveforms, table = augment.copies_of(recordings, rate, n_samples=n_samples, **kept)
     x = features.compute(plan.recipe.features, waveforms, rate)
     y = plan.corpus.table["label"].to_numpy()[fold.train][table["copy_of"]]
     n_cut = int(table["cut"].sum())

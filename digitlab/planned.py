@@ -80,7 +80,7 @@ PLANNED = (
     # as published, whole
     *_several("K1-inside", framework="keras"),
     *_several("L1 L3", framework="keras", split="published", scale="full"),
-    *_several("L4", framework="keras", split="published", scale="full", seeds=3),
+    *_several("L4 L4-unchanged", framework="keras", split="published", scale="full", seeds=3),
     *_several("D1", framework="keras", split="random", scale="full", seeds=3),
     *_several("D1", framework="keras", corpus="audiomnist", split="random", scale="full", seeds=3),
     *_several("C1 C2", **WORDS, precision="bf16-mixed"),

@@ -4,7 +4,7 @@
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from digitlab.preparation import Preparation
 from digitlab.training.callbacks import EarlyStopping
@@ -45,8 +45,9 @@ class Recipe:
         When to stop before the last epoch, and with which weights.
     standardise : bool
         Whether features are scaled to mean 0 and standard deviation 1 over the training clips.
-    copies : bool
-        Whether it is trained on the nine copies of each clip of :func:`digitlab.augment.copies`.
+    copies : bool or "unchanged"
+        Whether it is trained on the nine copies of each clip of :func:`digitlab.augment.copies`,
+        or, as their control, on nine unchanged ones.
     vary : dict
         How :func:`digitlab.augment.vary` changes the training clips, anew for each epoch. Not along
         with `copies` or `standardise`.
@@ -92,7 +93,7 @@ class Recipe:
     trainer: str = ""
     early_stopping: EarlyStopping | None = None
     standardise: bool = False
-    copies: bool = False
+    copies: bool | Literal["unchanged"] = False
     vary: dict = field(default_factory=dict)
     perturb: dict | None = None
     digits: bool = False
@@ -377,6 +378,25 @@ SYSTEMS = (
             "test_accuracy": 0.9125,
             "epochs": 7,
         },
+    ),
+    Recipe(
+        name="L4-unchanged",
+        title="L4 as published, but on nine unchanged copies of each clip",
+        framework="keras",
+        corpus="fsdd",
+        split="random",
+        preparation=AT_22_KHZ,
+        features="log_mel",
+        model="mel_lstm",
+        epochs=15,
+        batch_size=64,
+        learning_rate=5e-4,
+        early_stopping=EarlyStopping(min_delta=0.005, patience=1),
+        copies="unchanged",
+        validates_on_test=True,
+        test_size=0.2,
+        speakers=FOUR,
+        shares={"laptop": {"every": 10}, "smoke": {"every": 2}},
     ),
     Recipe(
         name="L5",

@@ -277,6 +277,26 @@ def test_no_copy_of_a_test_clip_is_trained_on(people, monkeypatch):
     assert len(tested) + len(fold.train) == len(plan.corpus) == 80
 
 
+def test_the_control_of_l4_differs_from_it_in_its_copies_alone(people, monkeypatch):
+    made = []
+    real = augment.copies_of
+
+    def copies_of(recordings, rate, **settings):
+        made.append(real(recordings, rate, **settings))
+        return made[-1]
+
+    monkeypatch.setattr(augment, "copies_of", copies_of)
+    control, published = RECIPES["L4-unchanged"], RECIPES["L4"]
+    described = {"title": control.title, "published": {}}
+    assert control == replace(published, name=control.name, copies="unchanged", **described)
+    settings = {"corpus": people, "framework": "torch", "scale": "laptop"}
+    report = experiment.run(control.name, **settings, **SMALL[control.name])
+    [(waveforms, _)] = made
+    of_a_clip = waveforms.reshape(-1, 9, waveforms.shape[1])
+    assert len(of_a_clip) == report.n_train // 9 == 64
+    assert (np.ptp(of_a_clip, axis=1) == 0).all() and (np.ptp(of_a_clip, axis=2) > 0).all()
+
+
 @pytest.mark.parametrize("name", ["L5", "L6", "L7"])
 def test_corrected_they_learn(name, people):
     report = experiment.run(name, corpus=people, scale="laptop", split="random")
