@@ -210,6 +210,22 @@ def test_twins_are_compared_clip_by_clip(folder, tmp_path, monkeypatch):
         results.recognised(first, second | {"mistakes": float("nan")})
 
 
+def test_runs_are_compared_speaker_by_speaker_where_their_rows_tell_the_mistakes():
+    speakers = np.repeat(["anna", "ben", "carl"], [4, 2, 2])
+    wide = {"speaker_interval_low": 0.0, "speaker_interval_high": 1.0, "n_test": 8}
+    first = wide | {"mistakes": "0:1 1:1 4:3", "speaker_accuracy": 2 / 3}
+    second = wide | {"mistakes": "0:1", "speaker_accuracy": 11 / 12}
+    paired = results.speaker_difference(first, second, speakers)
+    assert paired.is_paired and paired.difference == pytest.approx(0.25)
+    assert paired.interval == pytest.approx(evaluation.student_interval([0.25, 0.5, 0]))
+    for others in (None, speakers[:-1], np.roll(speakers, 1)):
+        apart = results.speaker_difference(first, second, others)
+        assert not apart.is_paired and apart.difference == pytest.approx(0.25)
+        assert apart.interval == pytest.approx((0.25 - 0.5**0.5, 0.25 + 0.5**0.5))
+    untold = results.speaker_difference(first | {"mistakes": float("nan")}, second, speakers)
+    assert not untold.is_paired
+
+
 # --- runs that are missing ------------------------------------------------------------------------
 
 
