@@ -236,7 +236,7 @@ def recognised(first: Mapping, second: Mapping) -> tuple[np.ndarray, np.ndarray]
     for row in (first, second):
         if not isinstance(row["mistakes"], str):
             raise ValueError(f"the row of {row['recipe']} does not tell which clips it mistook")
-        wrong.append({int(mistake.split(":")[0]) for mistake in row["mistakes"].split()})
+        wrong.append(set(_mistaken(row)))
     either = sorted(set.union(*wrong))
     right = np.ones((2, first["n_test"]), int)
     for place, clip in enumerate(either):
@@ -310,9 +310,14 @@ def _by_speaker(row: Mapping, speakers: np.ndarray | None) -> pd.Series | None:
     if speakers is None or not isinstance(row["mistakes"], str) or row["n_test"] != len(speakers):
         return None
     correct = np.ones(len(speakers))
-    correct[[int(mistake.split(":")[0]) for mistake in row["mistakes"].split()]] = 0
+    correct[_mistaken(row)] = 0
     accuracies = pd.Series(correct).groupby(np.asarray(speakers)).mean()
     return accuracies if np.isclose(accuracies.mean(), row["speaker_accuracy"]) else None
+
+
+def _mistaken(row: Mapping) -> list[int]:
+    """Return the clips that a run mistook: their rows in the corpus."""
+    return [int(mistake.split(":")[0]) for mistake in row["mistakes"].split()]
 
 
 def append(report: Report, file: Path) -> None:
