@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from digitlab import audio, cli, corpora, environment, experiment, recipes, results
-from digitlab.cli import main
+from digitlab import audio, corpora, environment, experiment, recipes, results
+from digitlab.cli import main, runs
 
 ROOT = Path(__file__).parents[1]
 
@@ -58,8 +58,8 @@ def test_run_prints_a_table_and_writes_json(corpus, tmp_path):
 
 def test_one_test_speaker_has_no_interval_over_speakers(report):
     one = replace(report, speakers=np.full(report.n_test, "anna"))
-    assert "nan" not in cli._table(one) and "One test speaker" in cli._table(one)
-    assert "95 % interval over speakers" in cli._table(report)
+    assert "nan" not in runs._table(one) and "One test speaker" in runs._table(one)
+    assert "95 % interval over speakers" in runs._table(report)
 
 
 def test_runs_are_appended_row_by_row(corpus, tmp_path, monkeypatch):
@@ -227,7 +227,7 @@ def test_a_pipe_that_closes_costs_no_result(corpus, tmp_path, monkeypatch):
     def closed(text):
         raise BrokenPipeError(32, "Broken pipe")
 
-    monkeypatch.setattr("digitlab.cli._echo", closed)
+    monkeypatch.setattr("digitlab.cli.runs.echo", closed)
     file = tmp_path / "k2.json"
     run_k2(corpus, "--json", file)
     assert json.loads(file.read_text())[-1]["pooled"]

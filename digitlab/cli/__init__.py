@@ -1,0 +1,22 @@
+"""The command line: ``digitlab data | run | predict | listen | adapt | doctor``."""
+
+import os
+
+import click
+
+from digitlab.cli.checks import doctor
+from digitlab.cli.datasets import data
+from digitlab.cli.recordings import adapt, listen, predict
+from digitlab.cli.runs import run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="digitlab")
+def main() -> None:
+    """Run the laboratory of Hearing Digits."""
+    # Waiting threads that spin for long make PyTorch on Linux ten times slower on two busy cores.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+
+
+for command in (data, run, predict, listen, adapt, doctor):
+    main.add_command(command)
