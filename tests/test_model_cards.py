@@ -52,7 +52,7 @@ def damaged(recogniser, noise):
     """Return a copy whose weights are off by so much of their spread, layer by layer."""
     model, rng = copy.deepcopy(recogniser.model), np.random.default_rng(0)
     for weights in model.parameters():
-        spread = noise * weights.detach().numpy().std() if weights.numel() > 1 else 0
+        spread = noise * weights.detach().numpy().std()
         weights.data += torch.as_tensor(rng.normal(0, spread, weights.shape), dtype=weights.dtype)
     return replace(recogniser, model=model)
 
