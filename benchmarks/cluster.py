@@ -58,8 +58,10 @@ def backend(name: str, n_workers: int):
     if name == "dask":
         from dask.distributed import Client
 
-        Client(n_workers=n_workers, threads_per_worker=1, dashboard_address=None)
-        return joblib.parallel_config(backend="dask")
+        # joblib asks no cluster of one thread, so a worker alone has two, and one slot
+        settings = {"threads_per_worker": 2 // n_workers, "resources": {"slot": 1}}
+        Client(n_workers=n_workers, dashboard_address="127.0.0.1:0", **settings)
+        return joblib.parallel_config(backend="dask", resources={"slot": 1})
     if name == "loky":
         return joblib.parallel_config(backend="loky", n_jobs=n_workers)
     return joblib.parallel_config(backend="sequential")

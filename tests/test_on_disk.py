@@ -150,7 +150,7 @@ def test_a_dask_cluster_writes_the_same(tmp_path):
         threads_per_worker=2,
         processes=False,
         protocol="tcp",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
     )
     arrays = [noise(seed, 200) for seed in range(3, 6)]  # more than 1 kB: Dask scatters them
     with cluster, distributed.Client(cluster), joblib.parallel_config(backend="dask"):

@@ -48,7 +48,7 @@ def compare(old: Path, new: Path, corpus: str, margin: float) -> None:
     from digitlab import corpora, model_cards, recognisers
 
     with plain_errors():
-        models = [recognisers.load(file) for file in (new, old)]
+        models = recognisers.load(new), recognisers.load(old)
         verdict = model_cards.may_replace(*models, corpora.load(corpus), margin=margin)
     echo(f"New minus old, mean over speakers: {100 * verdict.difference:+.1f} points")
     for what in ("speaker", "clip"):

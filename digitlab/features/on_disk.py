@@ -64,7 +64,7 @@ def compute_to_disk(
     -----
     Who computes is said outside, by ``joblib.parallel_config``: with ``backend="loky", n_jobs=2``
     two processes, with ``backend="dask"`` the workers of the ``dask.distributed.Client`` that was
-    made last. By default it is this process.
+    made last. By default it is this process, and so it is for a cluster of one thread.
 
     A shard is known by the feature, the rate, and the content of an array or the name and the
     arguments of a function. What stands in a function, or in a file that it reads, is not looked
