@@ -29,6 +29,9 @@ from . import (
     microphone as microphone,
 )
 from . import (
+    model_cards as model_cards,
+)
+from . import (
     models as models,
 )
 from . import (

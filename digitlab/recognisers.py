@@ -111,6 +111,22 @@ class Recogniser:
             probabilities[~np.any(waveforms, axis=1)] = self._is_other
         return probabilities
 
+    def labels(self, waveforms: np.ndarray) -> np.ndarray:
+        """Return the answers for clips that are prepared already.
+
+        Parameters
+        ----------
+        waveforms : array of shape (n_clips, n_samples)
+            As for :meth:`probabilities`.
+
+        Returns
+        -------
+        array of str, shape (n_clips,)
+            The likeliest class of each, and ``"other"`` only above its threshold, as
+            :meth:`predict` answers.
+        """
+        return np.array([self._label(row) for row in self.probabilities(waveforms)])
+
     @property
     def _is_other(self) -> np.ndarray:
         """Tell which classes, one at most, say that no digit was spoken."""

@@ -74,6 +74,9 @@ def measured(name: str) -> pd.DataFrame:
         of the speakers whom the network was trained on. Chapter 16.
         ``"raw_lstm"``: what variants of L1 learned in equally many steps. ``"l2_curves"``: what L2
         had learned after each epoch, without early stopping. Chapter 11.
+        ``"cluster"``: features of many clips, computed by one worker and by two; ``clips``,
+        ``seconds``, ``clips_a_second_a_worker``, the peak memory of the process that submits and
+        of a worker, and what was written, in MB; ``load`` is the machine's afterwards. Chapter 17.
 
     Returns
     -------

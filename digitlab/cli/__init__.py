@@ -1,9 +1,10 @@
-"""The command line: ``digitlab data | run | predict | listen | adapt | doctor``."""
+"""The command line: ``digitlab data``, ``run``, ``predict``, ``card`` and others."""
 
 import os
 
 import click
 
+from digitlab.cli.cards import card, compare
 from digitlab.cli.checks import doctor
 from digitlab.cli.datasets import data
 from digitlab.cli.recordings import adapt, listen, predict
@@ -18,5 +19,5 @@ def main() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
-for command in (data, run, predict, listen, adapt, doctor):
+for command in (data, run, predict, listen, adapt, card, compare, doctor):
     main.add_command(command)
