@@ -74,6 +74,9 @@ from . import (
     splits as splits,
 )
 from . import (
+    streaming as streaming,
+)
+from . import (
     training as training,
 )
 from . import (
