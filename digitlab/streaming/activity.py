@@ -4,12 +4,12 @@ import numpy as np
 from scipy.signal import butter, sosfilt, sosfilt_zi
 
 from digitlab import audio
-from digitlab.preparation import ABOVE_NOISE_DB, HIGH_PASS_HZ, LONGEST_GAP_S, STANDS_OUT_DB
+from digitlab.preparation import HIGH_PASS_HZ
 
 FRAME_S = 0.02
 LOWEST_DB = -80.0  # relative to full scale: softer is as good as silent
-QUANTILE = 0.1  # of the levels: the noise floor, as in `preparation.find_word`
-STEP_DB = 0.6  # of the noise floor in a frame, times the quantile or its complement
+STEP_DB = 0.1  # by which the noise floor rises or falls in a frame
+WARM_UP = 25  # frames, in which it takes larger steps
 LONGEST_WORD_S = 2.0  # what lasts longer is a new noise
 
 
@@ -103,12 +103,14 @@ class VoiceActivityDetector:
     Attributes
     ----------
     floor : float
-        The noise floor, in dB: the tenth percentile of the levels, tracked. It rises by at most
-        3 dB a second and falls by 27.
+        The noise floor, in dB: the median of the levels, tracked. It rises or falls by 5 dB a
+        second, and faster in the first half second.
     is_active : bool
         Whether a word is going on, hangover included.
     is_loud : bool
         Whether the last frame was above the threshold.
+    is_new_noise : bool
+        Whether what ended last was no word, but a new noise.
 
     Notes
     -----
@@ -124,15 +126,15 @@ class VoiceActivityDetector:
 
     def __init__(
         self,
-        on_db: float = STANDS_OUT_DB,
-        off_db: float = ABOVE_NOISE_DB,
-        hangover_s: float = LONGEST_GAP_S,
+        on_db: float = 6.0,
+        off_db: float = 3.0,
+        hangover_s: float = 0.14,
     ) -> None:
         self.on_db, self.off_db = on_db, off_db
         self.floor = np.nan
-        self.is_active = self.is_loud = False
+        self.is_active = self.is_loud = self.is_new_noise = False
         self._hangover = round(hangover_s / FRAME_S)
-        self._n_active = self._n_quiet = 0
+        self._n_frames = self._n_active = self._n_quiet = 0
         self._lowest = np.inf
 
     def step(self, level: float) -> bool:
@@ -150,11 +152,14 @@ class VoiceActivityDetector:
         """
         if np.isnan(self.floor):
             self.floor = float(level)
-        self.floor += STEP_DB * QUANTILE if level > self.floor else -STEP_DB * (1 - QUANTILE)
+        self._n_frames += 1
+        size = STEP_DB * max(WARM_UP / self._n_frames, 1)
+        self.floor += min(max(level - self.floor, -size), size)
         self.is_loud = level > self.floor + (self.off_db if self.is_active else self.on_db)
         if not self.is_active:
             self.is_active = bool(self.is_loud)
             self._n_active, self._n_quiet, self._lowest = 0, 0, level
+            self.is_new_noise = False
             return self.is_active
         self._n_active += 1
         self._lowest = min(self._lowest, level)
@@ -162,6 +167,6 @@ class VoiceActivityDetector:
         if self._n_quiet >= max(self._hangover, 1):
             self.is_active = False
         elif self._n_active >= LONGEST_WORD_S / FRAME_S:
-            self.is_active = False
+            self.is_active, self.is_new_noise = False, True
             self.floor = max(self.floor, float(self._lowest))
         return self.is_active

@@ -62,19 +62,19 @@ class Settings:
     hop_s : float
         Between the ends of two windows, in seconds.
     n_windows : int
-        How many windows' probabilities are averaged.
+        How many windows are averaged: the mean of their probabilities counts.
     early : bool
-        Whether a word may be reported while it goes on. If not, its last windows are looked at
-        when it has ended: later, and with fewer mistakes.
+        Whether a word may be reported while it goes on, by its last windows so far. If not, it is
+        reported when it has ended, by windows that end with it or a little later.
     threshold : float
         The least probability that is reported.
     refractory_s : float
         How long after the end of a reported word nothing that begins is reported, in seconds.
     """
 
-    on_db: float = 10.0
-    off_db: float = 6.0
-    hangover_s: float = 0.2
+    on_db: float = 6.0
+    off_db: float = 3.0
+    hangover_s: float = 0.14
     shortest_s: float = 0.1
     margin_s: float = 0.1
     hop_s: float = 0.04
@@ -305,11 +305,11 @@ class Listener:
         return max(round(self.settings.hop_s / FRAME_S), 1)
 
     def _answer_word(self) -> list[Detection]:
-        """Ask about the last windows of a word that has ended."""
-        if self._n_loud * FRAME_S < self.settings.shortest_s:
+        """Ask about windows that end where a word that is over ended, or a little later."""
+        if self._detector.is_new_noise or self._n_loud * FRAME_S < self.settings.shortest_s:
             return []
-        ends = [self._n_frames - i * self._hop for i in range(self.settings.n_windows)]
-        ends = [end for end in ends if end > self._start]
+        ends = [self._end + i * self._hop for i in range(self.settings.n_windows)]
+        ends = [end for end in ends if end <= self._n_frames]
         return self._report(self._probabilities(ends).mean(axis=0))
 
     def _probabilities(self, ends: list[int]) -> np.ndarray:

@@ -1,0 +1,152 @@
+"""How well does the packaged recogniser find digits in a stream, and how often is it wrong?
+
+Streams of synthetic voices, on whom it was not trained: in five noises at three signal-to-noise
+ratios, and with digits (and as many other words), with other words alone, and with the noise
+alone. Each is listened to once for each way of asking; the thresholds are applied afterwards. The
+rows are written to ``book/streaming.csv``.
+
+The settings of `digitlab.streaming.Settings` were chosen with ``--choose``, which listens to other
+streams: other speakers, other words that are no digits, other noise.
+"""
+
+import argparse
+import functools
+import itertools
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from digitlab import pretrained, streaming
+from digitlab.streaming import Score, Settings, Stream
+
+FILE = Path("book/streaming.csv")
+SNRS_DB = (20, 10, 5)
+THRESHOLDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99)
+SPEAKERS = range(60)
+MINUTES = {"digits": 4, "other words": 8, "noise alone": 8}
+WORD_S = 2.0  # seconds of a stream for each word, on average
+FOR_CHOICE, FOR_TEST = 1, 2  # seeds: of speakers, of who says what and when, of noise
+OTHERS = {
+    FOR_CHOICE: ("bed", "cat", "down", "happy", "left", "no", "on", "sheila", "tree", "wow"),
+    FOR_TEST: ("bird", "dog", "go", "house", "marvin", "off", "right", "stop", "up", "yes"),
+}
+ASKED = {  # the ways of asking that are compared
+    "at the end": {},
+    "at the end, one window": {"n_windows": 1},
+    "early": {"early": True},
+}
+CHOICES = (
+    *({"on_db": on, "off_db": off} for on, off in ((5, 3), (8, 4), (10, 6))),
+    *({"hangover_s": seconds} for seconds in (0.1, 0.2, 0.3)),
+    *({"margin_s": seconds} for seconds in (0.04, 0.06, 0.16)),
+    *({"shortest_s": seconds} for seconds in (0.06, 0.16)),
+    *({"n_windows": number} for number in (1, 2)),
+    {"hop_s": 0.02},
+    *({"refractory_s": seconds} for seconds in (0.0, 0.6)),
+    *({"early": True, "n_windows": number} for number in (1, 4, 8)),
+)
+
+
+packaged = functools.cache(pretrained.load)
+
+
+def make_stream(what: str, noise: str, snr_db: float, minutes: float, seed: int) -> Stream:
+    """Return a stream with digits, with other words alone, or with the noise alone."""
+    own = zlib.crc32(f"{what} {noise} {snr_db}".encode()) % 10_000 + 10_000 * seed
+    n_words = 0 if what == "noise alone" else round(60 * minutes / WORD_S)
+    words = streaming.voice_words(
+        n_words,
+        SPEAKERS,
+        share_of_digits=0.5 if what == "digits" else 0,
+        others=OTHERS[seed],
+        seed=own,
+    )
+    return streaming.synthetic_stream(words, 60 * minutes, noise=noise, snr_db=snr_db, seed=own)
+
+
+def listen(stream: Stream, **changes) -> tuple[list[streaming.Detection], float]:
+    """Return everything that might be reported, and the seconds that it took."""
+    settings = Settings(**{**changes, "threshold": 0.0, "refractory_s": -np.inf})
+    listener = streaming.Listener(packaged(), stream.rate, settings)
+    n_block = round(0.05 * stream.rate)
+    start, found = time.perf_counter(), []
+    for place in range(0, len(stream.samples), n_block):
+        found += listener.feed(stream.samples[place : place + n_block])
+    return found + listener.finish(), time.perf_counter() - start
+
+
+def scores(stream: Stream, found: list, refractory_s: float | None = None) -> dict[float, Score]:
+    """Return the score at each threshold."""
+    rest = Settings().refractory_s if refractory_s is None else refractory_s
+    return {
+        threshold: streaming.score(
+            streaming.select(found, threshold, rest), stream.words, stream.seconds
+        )
+        for threshold in THRESHOLDS
+    }
+
+
+def rows_of(what: str, noise: str, snr_db: float):
+    """Yield a row for each way of asking and each threshold."""
+    stream = make_stream(what, noise, snr_db, MINUTES[what], FOR_TEST)
+    for asked, changes in ASKED.items():
+        found, seconds = listen(stream, **changes)
+        for threshold, score in scores(stream, found).items():
+            yield {
+                "stream": what,
+                "noise": noise,
+                "snr_db": snr_db,
+                "asked": asked,
+                "threshold": threshold,
+                "seconds": round(stream.seconds),
+                "n_words": len(stream.words),
+                "n_digits": score.n_digits,
+                "misses": score.n_missed,
+                "substitutions": score.n_substituted,
+                "false_alarms": score.n_false_alarms,
+                "false_alarms_an_hour": round(score.false_alarms_an_hour, 2),
+                "latency": round(score.latency(), 3),
+                "latency_95": round(score.latency(0.95), 3),
+                "seconds_of_computing": round(seconds / stream.seconds, 5),
+            }
+
+
+def choose(minutes: float) -> None:
+    """Print what each choice reaches, on streams that are not those of the rows."""
+    streams = [
+        make_stream("digits", noise, snr_db, minutes, FOR_CHOICE)
+        for noise, snr_db in itertools.product(streaming.NOISES, SNRS_DB)
+    ]
+    print("false alarms an hour and misses, at thresholds of 0.1, 0.5, 0.9; median latency")
+    for changes in ({}, *CHOICES):
+        rest = changes.get("refractory_s")
+        each = [scores(stream, listen(stream, **changes)[0], rest) for stream in streams]
+        totals = {}
+        for threshold in (0.1, 0.5, 0.9):
+            totals[threshold] = sum((one[threshold] for one in each[1:]), each[0][threshold])
+        texts = [f"{x.false_alarms_an_hour:6.1f} {x.miss_rate:.3f}" for x in totals.values()]
+        print(f"{changes!s:40}", *texts, f"{totals[0.5].latency():.2f} s", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--choose", action="store_true", help="Compare settings on other streams.")
+    parser.add_argument("--minutes", type=float, default=2, help="Of each stream, for --choose.")
+    arguments = parser.parse_args()
+    if arguments.choose:
+        choose(arguments.minutes)
+        return
+    rows = []
+    for what, noise, snr_db in itertools.product(MINUTES, streaming.NOISES, SNRS_DB):
+        if what == "noise alone" and snr_db != SNRS_DB[0]:
+            continue  # without words there is no ratio
+        rows += rows_of(what, noise, snr_db)
+        print(what, noise, snr_db, "dB", flush=True)
+    pd.DataFrame(rows).to_csv(FILE, index=False)
+
+
+if __name__ == "__main__":
+    main()
