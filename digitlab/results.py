@@ -74,6 +74,12 @@ def measured(name: str) -> pd.DataFrame:
         of the speakers whom the network was trained on. Chapter 16.
         ``"raw_lstm"``: what variants of L1 learned in equally many steps. ``"l2_curves"``: what L2
         had learned after each epoch, without early stopping. Chapter 11.
+        ``"streaming"``: how the packaged recogniser does on streams, a row for each kind of stream
+        (with digits, with other words alone, with the noise alone), noise, signal-to-noise ratio,
+        way of asking and threshold: digits and what became of them, ``false_alarms_an_hour``,
+        ``latency`` (the median) and ``latency_95`` in seconds, and ``seconds_of_computing``, of one
+        core, for each second of sound. Of ``speakers``, the synthetic voices are unseen, the people
+        are those whom it was trained on. Chapter 17.
 
     Returns
     -------

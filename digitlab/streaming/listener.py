@@ -76,7 +76,7 @@ class Settings:
     off_db: float = 3.0
     hangover_s: float = 0.14
     shortest_s: float = 0.1
-    margin_s: float = 0.1
+    margin_s: float = 0.16
     hop_s: float = 0.04
     n_windows: int = 4
     early: bool = False
