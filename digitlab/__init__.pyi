@@ -77,6 +77,9 @@ from . import (
     splits as splits,
 )
 from . import (
+    streaming as streaming,
+)
+from . import (
     training as training,
 )
 from . import (

@@ -77,6 +77,12 @@ def measured(name: str) -> pd.DataFrame:
         ``"cluster"``: features of many clips, computed by one worker and by two; ``clips``,
         ``seconds``, ``clips_a_second_a_worker``, the peak memory of the process that submits and
         of a worker, and what was written, in MB; ``load`` is the machine's afterwards. Chapter 17.
+        ``"streaming"``: how the packaged recogniser does on streams, a row for each kind of stream
+        (with digits, with other words alone, with the noise alone), noise, signal-to-noise ratio,
+        way of asking and threshold: digits and what became of them, ``false_alarms_an_hour``,
+        ``latency`` (the median) and ``latency_95`` in seconds, and ``seconds_of_computing``, of one
+        core, for each second of sound. Of ``speakers``, the synthetic voices are unseen, the people
+        are those whom it was trained on. Chapter 17.
 
     Returns
     -------

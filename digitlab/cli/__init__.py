@@ -1,4 +1,5 @@
 """The command line: ``digitlab data``, ``run``, ``predict``, ``card`` and others."""
+"""The command line: ``digitlab data | run | predict | listen | detect | adapt | doctor``."""
 
 import os
 
@@ -9,6 +10,7 @@ from digitlab.cli.checks import doctor
 from digitlab.cli.datasets import data
 from digitlab.cli.recordings import adapt, listen, predict
 from digitlab.cli.runs import run
+from digitlab.cli.streams import detect
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,4 +22,5 @@ def main() -> None:
 
 
 for command in (data, run, predict, listen, adapt, card, compare, doctor):
+for command in (data, run, predict, listen, detect, adapt, doctor):
     main.add_command(command)
