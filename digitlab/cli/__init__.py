@@ -1,4 +1,4 @@
-"""The command line: ``digitlab data | run | predict | listen | adapt | doctor``."""
+"""The command line: ``digitlab data | run | predict | listen | adapt | serve | doctor``."""
 
 import os
 
@@ -8,6 +8,7 @@ from digitlab.cli.checks import doctor
 from digitlab.cli.datasets import data
 from digitlab.cli.recordings import adapt, listen, predict
 from digitlab.cli.runs import run
+from digitlab.cli.serving import serve
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -18,5 +19,5 @@ def main() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
-for command in (data, run, predict, listen, adapt, doctor):
+for command in (data, run, predict, listen, adapt, serve, doctor):
     main.add_command(command)
