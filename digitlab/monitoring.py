@@ -49,9 +49,9 @@ def population_stability_index(
     >>> rng = np.random.default_rng(0)
     >>> reference, same, moved = rng.normal(size=(3, 500)) + [[0], [0], [1]]
     >>> round(population_stability_index(reference, same), 2)
-    0.02
+    0.03
     >>> round(population_stability_index(reference, moved), 1)
-    0.9
+    1.0
     """
     if len(reference) < n_bins or not len(sample):
         raise ValueError(
@@ -61,7 +61,7 @@ def population_stability_index(
     inner = np.unique(np.quantile(reference, np.arange(1, n_bins) / n_bins))
     shares = []
     for values in (reference, sample):
-        bins = np.searchsorted(inner, values, side="left")
+        bins = np.searchsorted(inner, values, side="right")
         counts = np.bincount(bins, minlength=len(inner) + 1) + 0.5
         shares.append(counts / counts.sum())
     q, p = shares

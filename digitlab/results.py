@@ -74,6 +74,10 @@ def measured(name: str) -> pd.DataFrame:
         of the speakers whom the network was trained on. Chapter 16.
         ``"raw_lstm"``: what variants of L1 learned in equally many steps. ``"l2_curves"``: what L2
         had learned after each epoch, without early stopping. Chapter 11.
+        ``"serving"``: how fast three services answered, a row for each ``service``, number of
+        ``clients`` and repetition; ``per_second`` counts answers, ``mean_ms``, ``p50_ms``,
+        ``p95_ms`` and ``p99_ms`` are latencies, ``mean_batch`` is how many clips were answered
+        together, and ``memory_start_mb`` and ``memory_end_mb`` what the process held. Chapter 17.
 
     Returns
     -------
@@ -92,7 +96,8 @@ def measured(name: str) -> pd.DataFrame:
     """
     file = FILE.with_name(f"{name}.csv")
     if not file.is_file():
-        raise FileNotFoundError(f"{file} is missing: run  python benchmarks/{name}.py")
+        script = {"serving": "serve"}.get(name, name)
+        raise FileNotFoundError(f"{file} is missing: run  python benchmarks/{script}.py")
     return pd.read_csv(file, dtype={"speaker": str})
 
 

@@ -178,9 +178,10 @@ def app(
         "/metrics", response_class=PlainTextResponse, response_description="A line a number."
     )(service.text_of_metrics)
     html = page.page(application.openapi())
-    application.get("/docs", include_in_schema=False)(
-        lambda: HTMLResponse(html, headers=page.HEADERS)
-    )
+    for path in ("/", "/docs"):
+        application.get(path, include_in_schema=False)(
+            lambda: HTMLResponse(html, headers=page.HEADERS)
+        )
     application.get("/docs.js", include_in_schema=False)(
         lambda: Response(page.SCRIPT, media_type="text/javascript")
     )
@@ -205,6 +206,7 @@ class _Service:
             self.take_up(answers)
         self.n_in_progress = 0
         self.metrics.in_progress.set_function(lambda: self.n_in_progress)
+        self.metrics.waiting.set_function(lambda: self.batcher.n_waiting)
         self.recogniser.probabilities(self.hear(_warm_up())[0][np.newaxis])  # its imports are slow
 
     def take_up(self, answers: Path) -> None:

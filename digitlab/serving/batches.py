@@ -49,6 +49,11 @@ class Batcher:
         """Whether what is put in will be answered."""
         return not self._task.done()
 
+    @property
+    def n_waiting(self) -> int:
+        """How many wait for the thread."""
+        return self._waiting.qsize()
+
     async def answer(self, item: Any) -> Any:
         """Return the result for one item.
 

@@ -56,6 +56,7 @@ class Metrics:
             "confidence", "Highest probability of each answer", CONFIDENCES
         )
         self.in_progress = self._gauge("in_progress", "Recordings on their way through")
+        self.waiting = self._gauge("waiting", "Clips that wait for the recogniser")
         self.drift = self._gauge("drift_index", "Population stability index of the confidences")
         self.drift_limit = self._gauge(
             "drift_limit", "What the index rarely exceeds if nothing changed"

@@ -114,7 +114,7 @@ def hear(content: bytes, preparation: Preparation, limits: Limits) -> Heard:
     ((8192,), -9.0)
     """
     try:
-        refuse_long(riff.check(audio.InMemory(content)), limits)
+        refuse_length(riff.check(audio.InMemory(content)), preparation, limits)
         samples, rate, remarks = audio.decode_wav(content)
         prepared = prepare(samples, rate, preparation)
     except WavError as error:
@@ -124,30 +124,35 @@ def hear(content: bytes, preparation: Preparation, limits: Limits) -> Heard:
     mono, _ = mix_down(samples)
     is_silent = not mono.any()
     level = LEAST_LEVEL_DB if is_silent else 20 * np.log10(audio.rms(mono))
-    ratio = None if is_silent else -speech_measures.noise_db(mono, rate)
+    ratio = None if is_silent else max(-speech_measures.noise_db(mono, rate), 0.0)
     return Heard(prepared.samples, remarks + prepared.describe(), float(level), ratio)
 
 
-def refuse_long(wav: riff.WavFormat, limits: Limits) -> None:
+def refuse_length(wav: riff.WavFormat, preparation: Preparation, limits: Limits) -> None:
     """Refuse a recording by its header, before its samples are decoded.
 
     Parameters
     ----------
     wav : riff.WavFormat
         What the header says.
+    preparation : Preparation
+        What the recogniser takes.
     limits : Limits
         How long it may be.
 
     Raises
     ------
     WavError
-        If it is compressed: how long it is, only decoding would tell.
+        If it is compressed: how long it is, only decoding would tell. Or if it is no sample long.
     Refused
         If it is too long.
     """
     if wav.codec not in DECODED or wav.duration is None:
         problem = f"its samples are compressed ({wav.name})"
         raise WavError("the recording", problem, None, riff.CONVERT)
+    if wav.duration * preparation.rate < 1:
+        problem = f"it is only {1e6 * wav.duration:.3g} \u00b5s long"
+        raise WavError("the recording", problem, None, "Record it again.")
     if wav.duration > limits.seconds:
         raise Refused(
             413,
