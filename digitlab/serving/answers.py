@@ -23,7 +23,7 @@ class AnswerLog:
     -----
     What was written reaches the operating system before `write` returns. So it survives the end of
     the process, even by SIGKILL, but not a power failure: that would take ``os.fsync``, which waits
-    for the disk. Taught in chapter 17.
+    for the disk.
 
     Examples
     --------
