@@ -11,6 +11,9 @@ from . import (
     corpora as corpora,
 )
 from . import (
+    decoding as decoding,
+)
+from . import (
     environment as environment,
 )
 from . import (
@@ -33,6 +36,9 @@ from . import (
 )
 from . import (
     models as models,
+)
+from . import (
+    monitoring as monitoring,
 )
 from . import (
     perturbation as perturbation,
@@ -69,6 +75,9 @@ from . import (
 )
 from . import (
     riff as riff,
+)
+from . import (
+    serving as serving,
 )
 from . import (
     speech_measures as speech_measures,

@@ -154,10 +154,16 @@ class Recogniser:
         """
         prepared = prepare(samples, rate, self.preparation)
         [probabilities] = self.probabilities(prepared.samples[np.newaxis])
-        return Answer(self._label(probabilities), probabilities, prepared.describe())
+        return Answer(self.label_of(probabilities), probabilities, prepared.describe())
 
-    def _label(self, probabilities: np.ndarray) -> str:
-        """Return the likeliest class, and ``"other"`` only above its threshold."""
+    def label_of(self, probabilities: np.ndarray) -> str:
+        """Return the likeliest class, and ``"other"`` only above its threshold.
+
+        Parameters
+        ----------
+        probabilities : array of shape (n_classes,)
+            A row of :meth:`probabilities`.
+        """
         if (probabilities[self._is_other] > self.refuse_above).any():
             return OTHER
         return self.classes[np.where(self._is_other, -1, probabilities).argmax()]

@@ -83,6 +83,10 @@ def measured(name: str) -> pd.DataFrame:
         ``latency`` (the median) and ``latency_95`` in seconds, and ``seconds_of_computing``, of one
         core, for each second of sound. Of ``speakers``, the synthetic voices are unseen, the people
         are those whom it was trained on. Chapter 17.
+        ``"serving"``: how fast three services answered, a row for each ``service``, number of
+        ``clients`` and repetition; ``per_second`` counts answers, ``mean_ms``, ``p50_ms``,
+        ``p95_ms`` and ``p99_ms`` are latencies, ``mean_batch`` is how many clips were answered
+        together, and ``memory_start_mb`` and ``memory_end_mb`` what the process held. Chapter 17.
 
     Returns
     -------
@@ -101,7 +105,8 @@ def measured(name: str) -> pd.DataFrame:
     """
     file = FILE.with_name(f"{name}.csv")
     if not file.is_file():
-        raise FileNotFoundError(f"{file} is missing: run  python benchmarks/{name}.py")
+        script = {"serving": "serve"}.get(name, name)
+        raise FileNotFoundError(f"{file} is missing: run  python benchmarks/{script}.py")
     return pd.read_csv(file, dtype={"speaker": str})
 
 

@@ -11,6 +11,7 @@ ROOMS = [
     "environment",
     "layouts",
     "riff",
+    "decoding",
     "audio",
     "microphone",
     "voices",
@@ -23,7 +24,7 @@ ROOMS += ["evaluation", "reports", "plotting", "widgets", "recipes", "recogniser
 ROOMS += ["model_cards", "adaptation", "plans", "experiment"]
 ROOMS += ["streaming"]
 ROOMS += ["adaptation", "plans", "experiment"]
-ROOMS += ["provenance", "results", "planned", "cli"]
+ROOMS += ["provenance", "results", "planned", "monitoring", "serving", "cli"]
 NEVER = {("plotting", "training"), ("widgets", "training"), ("models", "corpora")}
 PACKAGE = sorted(ROOT.glob("digitlab/**/*.py"))
 FILES = [*PACKAGE, *sorted(ROOT.glob("tests/*.py")), *sorted(ROOT.glob("benchmarks/*.py"))]

@@ -1,5 +1,6 @@
 """The command line: ``digitlab data``, ``run``, ``predict``, ``card`` and others."""
 """The command line: ``digitlab data | run | predict | listen | detect | adapt | doctor``."""
+"""The command line: ``digitlab data | run | predict | listen | adapt | serve | doctor``."""
 
 import os
 
@@ -11,6 +12,7 @@ from digitlab.cli.datasets import data
 from digitlab.cli.recordings import adapt, listen, predict
 from digitlab.cli.runs import run
 from digitlab.cli.streams import detect
+from digitlab.cli.serving import serve
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,4 +25,5 @@ def main() -> None:
 
 for command in (data, run, predict, listen, adapt, card, compare, doctor):
 for command in (data, run, predict, listen, detect, adapt, doctor):
+for command in (data, run, predict, listen, adapt, serve, doctor):
     main.add_command(command)
