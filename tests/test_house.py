@@ -21,9 +21,7 @@ ROOMS = [
 ]
 ROOMS += ["augment", "features", "speech_measures", "perturbation", "models", "training"]
 ROOMS += ["evaluation", "reports", "plotting", "widgets", "recipes", "recognisers", "pretrained"]
-ROOMS += ["model_cards", "adaptation", "plans", "experiment"]
-ROOMS += ["streaming"]
-ROOMS += ["adaptation", "plans", "experiment"]
+ROOMS += ["model_cards", "streaming", "adaptation", "plans", "experiment"]
 ROOMS += ["provenance", "results", "planned", "monitoring", "serving", "cli"]
 NEVER = {("plotting", "training"), ("widgets", "training"), ("models", "corpora")}
 PACKAGE = sorted(ROOT.glob("digitlab/**/*.py"))

@@ -1,6 +1,4 @@
 """The command line: ``digitlab data``, ``run``, ``predict``, ``card`` and others."""
-"""The command line: ``digitlab data | run | predict | listen | detect | adapt | doctor``."""
-"""The command line: ``digitlab data | run | predict | listen | adapt | serve | doctor``."""
 
 import os
 
@@ -11,8 +9,8 @@ from digitlab.cli.checks import doctor
 from digitlab.cli.datasets import data
 from digitlab.cli.recordings import adapt, listen, predict
 from digitlab.cli.runs import run
-from digitlab.cli.streams import detect
 from digitlab.cli.serving import serve
+from digitlab.cli.streams import detect
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,7 +21,5 @@ def main() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
-for command in (data, run, predict, listen, adapt, card, compare, doctor):
-for command in (data, run, predict, listen, detect, adapt, doctor):
-for command in (data, run, predict, listen, adapt, serve, doctor):
+for command in (data, run, predict, listen, detect, adapt, card, compare, serve, doctor):
     main.add_command(command)
