@@ -29,13 +29,19 @@ export GOMP_SPINCOUNT ?= 10000
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-all types units coverage test-newest test-lab pdf lab promises pretrained word tensorboard clean FORCE
+.PHONY: help book site test test-all types units coverage test-newest test-lab pdf lab promises pretrained word \
+	tensorboard package clean FORCE
 
 help: ## List all targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 book: $(PAGE) ## Run the chapters and render the book; the last line is its path
 	@printf '%s\n' "$$(pwd)/$(PAGE)"
+
+# The folder that is published, as one file: unpack it anywhere and open index.html.
+site: $(PAGE) ## Put the rendered book into one zip file; the last line is its path
+	$(BIN)/python -m zipfile --create $(BUILT)/hearing-digits.zip $(BUILT)/_build/html/.
+	@printf '%s\n' "$$(pwd)/$(BUILT)/hearing-digits.zip"
 
 pdf: $(PAGE) ## Print each chapter into a PDF of its own, with Chromium or Chrome
 	$(BIN)/python book/print_pdf.py $(BUILT)/_build/html $(BUILT)/pdf
@@ -88,8 +94,14 @@ pretrained: .venv/installed ## Train the model that comes with digitlab, on all 
 word: .venv/installed ## Draw the moving picture of the front page
 	$(BIN)/python book/draw_word.py > book/assets/word.svg
 
+package: .venv/installed ## Build the package for the index of packages into dist/, and check it
+	$(BIN)/python -m pip install --constraint constraints.txt build twine
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+
 clean: ## Delete what was built, but not .venv
-	rm -rf _build .venv-newest
+	rm -rf _build .venv-newest build dist
 
 # Of 23,000 modules most are never imported: each is compiled when it is.
 .venv/installed: pyproject.toml constraints.txt

@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import nbformat
+from address import BRANCH, commit, repository
 from author_year import authors
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from pybtex.database import parse_file
@@ -28,6 +29,12 @@ INSTALL = """\
 # This chapter needs Python 3.11 to 3.13 and the book's package, digitlab. To install both
 # frameworks and all else, in a terminal, in the folder that holds the book's pyproject.toml:
 #     pip install --editable ".[all]\""""
+INSTALL_FROM = """\
+# On a machine without the book's package, such as Colab's, this installs it (some minutes).
+import importlib.util
+
+if importlib.util.find_spec("digitlab") is None:
+    %pip install --quiet "digitlab[all] @ git+{url}@{version}\""""
 
 STYLE = find_plugin("pybtex.style.formatting", "plain")()
 MARKDOWN = find_plugin("pybtex.backends", "markdown")()
@@ -182,8 +189,16 @@ def opening(cell, name: str) -> list:
     text = re.sub(r"^\*(.+)\*\n: ", r"- **\1**: ", cell.source, flags=re.M)
     return [
         new_markdown_cell(marked_down(text, name), id=cell.id),
-        new_code_cell(INSTALL, id="install"),
+        new_code_cell(install(), id="install"),
     ]
+
+
+def install() -> str:
+    """Return the cell that installs the package, or says how where nobody knows from where."""
+    found = repository()
+    if not found:
+        return INSTALL
+    return INSTALL_FROM.format(url=found.url, version=commit() or BRANCH)
 
 
 def markdown(cell, name: str) -> list:

@@ -105,7 +105,7 @@ def test_the_code_is_the_chapters(cells, name):
     chapter = nbformat.read(ROOT / "book" / name, 4).cells
     ours = [cell.source for cell in chapter if cell.cell_type == "code"]
     copied = [cell for cell in cells if cell.cell_type == "code"]
-    assert copied[0].source == plain_notebooks.INSTALL
+    assert copied[0].source == plain_notebooks.install()
     assert all(cell.outputs == [] and cell.execution_count is None for cell in copied)
     sources = [re.sub(r"^# (Figure \d+\.\d+|Folded)\n", "", cell.source) for cell in copied[1:]]
     assert sources == ours

@@ -25,7 +25,7 @@ from digitlab import (
 from digitlab.corpora import CorpusError
 
 FILE = ROOT / "book" / "results.csv"
-PENDING = {"L1", "C1"}  # runs of hours, whose rows are to be made
+PENDING = {"C1"}  # hours on two cores, whose row is to be made
 
 
 @pytest.fixture(scope="module")

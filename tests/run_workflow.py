@@ -1,0 +1,73 @@
+"""Run the commands of a workflow here, read from its file, in their order.
+
+Steps that use somebody's action are named and left out. Expressions of GitHub in commands and
+variables must be given: what is not known is an error, not an empty text.
+
+    python tests/run_workflow.py .github/workflows/test.yml units matrix.python=3.11
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
+
+
+def filled(text: object, values: dict[str, str]) -> str:
+    """Put values in the place of expressions.
+
+    Examples
+    --------
+    >>> filled("Python ${{ matrix.python }}", {"matrix.python": "3.11"})
+    'Python 3.11'
+    """
+
+    def value(match: re.Match) -> str:
+        if match[1] not in values:
+            raise ValueError(f"give a value for {match[1]}, as  '{match[1]}=VALUE'")
+        return values[match[1]]
+
+    return EXPRESSION.sub(value, str(text))
+
+
+def commands(file: Path, job: str, values: dict[str, str]) -> list[tuple[str, str, dict]]:
+    """Return (name, command, its variables) for each step of a job that has a command."""
+    workflow = yaml.safe_load(file.read_text("utf-8"))
+    if job not in workflow["jobs"]:
+        raise ValueError(
+            f"{file}: there is no job {job!r}; there are {', '.join(workflow['jobs'])}"
+        )
+    steps = workflow["jobs"][job]["steps"]
+    return [
+        (
+            step.get("name", step["run"]),
+            filled(step["run"], values),
+            {
+                name: filled(text, values)
+                for name, text in (workflow.get("env", {}) | step.get("env", {})).items()
+            },
+        )
+        for step in steps
+        if "run" in step
+    ]
+
+
+def main(file: str, job: str, *settings: str) -> int:
+    """Run one after the other; return the first exit status that is not 0."""
+    values = dict(setting.split("=", 1) for setting in settings)
+    for name, command, variables in commands(Path(file), job, values):
+        print(f"--- {name}", flush=True)
+        call = ["bash", "-e", "-o", "pipefail", "-c", command]
+        done = subprocess.run(call, env=os.environ | variables)
+        if done.returncode:
+            print(f"--- {name}: failed with status {done.returncode}")
+            return done.returncode
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
