@@ -99,7 +99,7 @@ def measured(name: str) -> pd.DataFrame:
     file = FILE.with_name(f"{name}.csv")
     if not file.is_file():
         raise FileNotFoundError(f"{file} is missing: run  python benchmarks/{name}.py")
-    return pd.read_csv(file, dtype={"speaker": str})
+    return pd.read_csv(file, dtype={"speaker": str, "decided_by": str})
 
 
 def published(*names: str) -> pd.DataFrame:
