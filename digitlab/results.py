@@ -108,6 +108,8 @@ def measured(name: str) -> pd.DataFrame:
         script = {"serving": "serve"}.get(name, name)
         raise FileNotFoundError(f"{file} is missing: run  python benchmarks/{script}.py")
     return pd.read_csv(file, dtype={"speaker": str})
+        raise FileNotFoundError(f"{file} is missing: run  python benchmarks/{name}.py")
+    return pd.read_csv(file, dtype={"speaker": str, "decided_by": str})
 
 
 def published(*names: str) -> pd.DataFrame:

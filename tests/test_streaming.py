@@ -2,13 +2,14 @@
 
 import pickle
 import sys
+import zlib
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from test_microphone import RATE, card
 
-from digitlab import audio, cli, streaming, voices
+from digitlab import audio, cli, pretrained, results, streaming, voices
 from digitlab.preparation import Preparation
 from digitlab.recognisers import Recogniser
 from digitlab.streaming import Detection, Listener, RingBuffer, Settings, Word
@@ -35,8 +36,6 @@ class Known(Recogniser):
 @pytest.fixture(scope="module")
 def packaged():
     pytest.importorskip("torch")
-    from digitlab import pretrained
-
     return pretrained.load()
 
 
@@ -388,3 +387,15 @@ def test_the_microphone_is_listened_to_until_it_is_interrupted(packaged, monkeyp
 @pytest.mark.parametrize("wrong", [["--continuous", "--seconds", "2"], ["--threshold", "0.5"]])
 def test_options_that_do_not_fit_together_are_refused(wrong):
     assert run("listen", *wrong).exit_code == 2
+
+
+def test_the_rows_of_the_book_are_of_these_settings_and_add_up():
+    rows = results.measured("streaming")
+    decided = zlib.crc32(repr(Settings()).encode() + pretrained.DIGEST.read_bytes())
+    assert set(rows["decided_by"]) == {f"{decided:08x}"}, "run benchmarks/streaming.py"
+    assert (rows["misses"] + rows["substitutions"] <= rows["n_digits"]).all()
+    alarms = 3600 * rows["false_alarms"] / rows["seconds"]
+    assert rows["false_alarms_an_hour"].to_numpy() == pytest.approx(alarms, abs=0.01)
+    once = rows[(rows["threshold"] == 0.5) & (rows["asked"] == "at the end")]
+    minutes = once.groupby("stream")["seconds"].sum() / 60
+    assert minutes["digits"] >= 20 and minutes.drop("digits").sum() >= 60
