@@ -20,7 +20,7 @@ ROOMS = [
 ]
 ROOMS += ["augment", "features", "speech_measures", "perturbation", "models", "training"]
 ROOMS += ["evaluation", "reports", "plotting", "widgets", "recipes", "recognisers", "pretrained"]
-ROOMS += ["adaptation", "plans", "experiment"]
+ROOMS += ["export", "adaptation", "plans", "experiment"]
 ROOMS += ["provenance", "results", "planned", "cli"]
 NEVER = {("plotting", "training"), ("widgets", "training"), ("models", "corpora")}
 PACKAGE = sorted(ROOT.glob("digitlab/**/*.py"))

@@ -1,0 +1,1 @@
+def quantise(*a): return ""
