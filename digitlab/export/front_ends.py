@@ -145,7 +145,7 @@ def fitted(sounds, n_samples: int, align: str, lib: ModuleType):
     """
     padded = lib.pad(sounds, 0, n_samples)
     if align == "start":
-        return padded[:, :n_samples]
+        return lib.first(padded, n_samples)
     return lib.centred(padded, n_samples)
 
 

@@ -106,11 +106,16 @@ def _constant_layer(equation: str, x, values):
     return product
 
 
+def first(padded, n_samples):
+    """Return the first samples of recordings of unknown length."""
+    return ops.reshape(padded[:, :n_samples], (-1, n_samples))
+
+
 def centred(padded, n_samples):
     """Move recordings to the middle of `n_samples`; as many zeros stand behind each."""
     n_own = ops.sum(ops.ones_like(padded, dtype="int32"), axis=1, keepdims=True) - n_samples
     left = ops.floor_divide(n_samples - ops.minimum(n_own, n_samples), 2)
-    places = np.arange(n_samples, dtype=np.int32)[np.newaxis] - left
+    places = ops.subtract(np.arange(n_samples, dtype=np.int32), left)
     return ops.take_along_axis(padded, ops.where(places < 0, n_own, places), axis=1)
 
 

@@ -92,6 +92,10 @@ def filtered(x, responses):
     return x[:, None] * constant(responses)
 
 
+def first(padded, n_samples):
+    return padded[:, :n_samples]
+
+
 def centred(padded, n_samples):
     """Move recordings to the middle of `n_samples`; as many zeros stand behind each."""
     n_own = torch.scalar_tensor(padded.shape[1] - n_samples, dtype=torch.int64)
@@ -183,7 +187,8 @@ class Steps(torch.nn.Module):
         places = torch.arange(clips.shape[1])
         keys = torch.where(is_step, places, places + clips.shape[1])
         order = torch.topk(keys, clips.shape[1], dim=1, largest=False).indices
-        states = torch.nn.LSTM.forward(self.lstm, clips.take_along_dim(order[..., None], dim=1))[0]
+        order = order[..., None].expand(-1, -1, clips.shape[2])
+        states = torch.nn.LSTM.forward(self.lstm, clips.gather(1, order))[0]
         n_steps = is_step.sum(dim=1, keepdim=True).clamp(min=1)
         kept = places < n_steps if self.is_mean else places == n_steps - 1
         total = (states * kept[..., None]).sum(dim=1)
