@@ -4,7 +4,7 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -79,10 +79,11 @@ def write(recogniser: Recogniser, file: Path, to: str = "onnx") -> None:
         out.write(card(recogniser, file, to))
 
 
-def _to_onnx(compute: Any, recogniser: Recogniser, file: Path) -> None:
+def _to_onnx(compute: Callable, recogniser: Recogniser, file: Path) -> None:
     for module in ("onnx", "onnxscript"):
         require(module, extra="onnx")
     import torch
+    from onnx_ir.passes import common
 
     graph, example, sizes = _in_torch(compute, recogniser)
     program = torch.onnx.export(
@@ -95,18 +96,22 @@ def _to_onnx(compute: Any, recogniser: Recogniser, file: Path) -> None:
         dynamo=True,
         verbose=False,
     )
+    common.DeduplicateInitializersPass(size_limit=2**30)(program.model)
+    common.ClearMetadataAndDocStringPass()(program.model)  # paths on this machine
     program.save(file)
 
 
-def _to_torch(compute: Any, recogniser: Recogniser, file: Path) -> None:
+def _to_torch(compute: Callable, recogniser: Recogniser, file: Path) -> None:
     import torch
 
     graph, example, sizes = _in_torch(compute, recogniser)
     program = torch.export.export(graph, (example,), dynamic_shapes=(sizes,))
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # paths on this machine
     torch.export.save(program, file)
 
 
-def _to_keras(compute: Any, recogniser: Recogniser, file: Path) -> None:
+def _to_keras(compute: Callable, recogniser: Recogniser, file: Path) -> None:
     from digitlab.export import with_keras
 
     with_keras.graph(compute, recogniser.model).save(file)
@@ -115,7 +120,7 @@ def _to_keras(compute: Any, recogniser: Recogniser, file: Path) -> None:
 WRITERS = {"onnx": _to_onnx, "keras": _to_keras, "torch": _to_torch}
 
 
-def _in_torch(compute: Any, recogniser: Recogniser) -> tuple[Any, Any, dict]:
+def _in_torch(compute: Callable, recogniser: Recogniser) -> tuple[Any, Any, dict]:
     """Return the module, an example of its input, and which sizes of that are free."""
     import torch
 

@@ -190,12 +190,13 @@ def scattering(clips, J: int, Q: int, lib: ModuleType):
         for pairs in level.first:
             here = _lowest(spectrum, level.length, lib)
             responses = _responses(pairs, level.length)
-            envelope = _modulus([lib.filtered(part[:, 0], responses) for part in here], lib)
+            here = [part[:, 0] for part in here]
+            envelope = _modulus(lib.filtered(here, responses), lib)
             parents.append(lib.fft(envelope, None))
             paths.append(lib.project(envelope, level.average))
         for pairs in level.second:
             [response] = _responses(pairs, level.length)
-            envelope = _modulus([lib.scale(part, response) for part in above], lib)
+            envelope = _modulus(lib.scale(above, response), lib)
             paths.append(lib.project(envelope, level.average))
     return lib.take(lib.concat(paths, 1), plan.order)
 
@@ -274,7 +275,7 @@ def _frames(clips, length: int, hop: int, lib: ModuleType):
 
 def _spectra(frames, window: np.ndarray, n_fft: int, lib: ModuleType) -> list:
     """Return real and imaginary parts, (n_clips, n_frames, n_bins), of frames in a window."""
-    frames = lib.scale(frames, window)
+    [frames] = lib.scale([frames], window)
     if len(window) < n_fft:
         frames = lib.pad(frames, 0, n_fft - len(window))
     return [part[..., : n_fft // 2 + 1] for part in lib.fft(frames, None)]

@@ -75,35 +75,34 @@ abs, exp, log, sqrt = ops.abs, ops.exp, ops.log, ops.sqrt
 maximum, where = ops.maximum, ops.where
 
 
-def scale(x, vector):
-    """Multiply the last axis by constants."""
-    axes = "abcd"[: len(x.shape)]
-    return _constant_layer(f"{axes},{axes[-1]}->{axes}", x, vector)
+def scale(parts, vector):
+    """Multiply the last axis of several arrays by the same constants."""
+    axes = "abcd"[: len(parts[0].shape)]
+    return _times(parts, f"{axes},{axes[-1]}->{axes}", vector)
 
 
 def project(x, matrix):
     """Multiply (..., n) by a constant matrix (n, m)."""
     axes = "abcd"[: len(x.shape)]
-    return _constant_layer(f"{axes},{axes[-1]}z->{axes[:-1]}z", x, matrix)
-
-
-def filtered(x, responses):
-    """Multiply (n_clips, n_bins) by several responses (n_filters, n_bins)."""
-    return _constant_layer("ab,zb->azb", x, responses)
-
-
-def _constant_layer(equation: str, x, values):
-    """Apply an einsum with constants."""
-    values = np.asarray(values, np.float32)
-    _, own, result = equation.replace("->", ",").split(",")
-    sizes = dict(zip(own, values.shape, strict=True)) | dict(
-        zip(equation.partition(",")[0], x.shape, strict=True)
-    )
-    shape = tuple(sizes[axis] for axis in result[1:])
-    layer = keras.layers.EinsumDense(equation, shape, trainable=False)
-    product = layer(x)
-    layer.set_weights([values])
+    [product] = _times([x], f"{axes},{axes[-1]}z->{axes[:-1]}z", matrix)
     return product
+
+
+def filtered(parts, responses):
+    """Multiply arrays (n_clips, n_bins) by several responses (n_filters, n_bins)."""
+    return _times(parts, "ab,zb->azb", responses)
+
+
+def _times(parts: list, equation: str, constants: np.ndarray) -> list:
+    """Multiply arrays of one shape by the same constants."""
+    axes, own, result = equation.replace("->", ",").split(",")
+    sizes = dict(zip(axes + own, (*parts[0].shape, *constants.shape), strict=True))
+    layer = keras.layers.EinsumDense(
+        equation, tuple(sizes[axis] for axis in result[1:]), trainable=False
+    )
+    products = [layer(part) for part in parts]
+    layer.set_weights([constants.astype(np.float32)])
+    return products
 
 
 def first(padded, n_samples):

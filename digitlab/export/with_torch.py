@@ -77,9 +77,10 @@ def number(condition):
 abs, exp, log, sqrt, maximum = torch.abs, torch.exp, torch.log, torch.sqrt, torch.maximum
 
 
-def scale(x, vector):
-    """Multiply the last axis by constants."""
-    return x * constant(vector)
+def scale(parts, vector):
+    """Multiply the last axis of several arrays by the same constants."""
+    factors = constant(vector)
+    return [x * factors for x in parts]
 
 
 def project(x, matrix):
@@ -87,9 +88,10 @@ def project(x, matrix):
     return x @ constant(matrix)
 
 
-def filtered(x, responses):
-    """Multiply (n_clips, n_bins) by several responses (n_filters, n_bins)."""
-    return x[:, None] * constant(responses)
+def filtered(parts, responses):
+    """Multiply arrays (n_clips, n_bins) by several responses (n_filters, n_bins)."""
+    factors = constant(responses)
+    return [x[:, None] * factors for x in parts]
 
 
 def first(padded, n_samples):
