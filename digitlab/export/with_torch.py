@@ -14,6 +14,7 @@ import torch
 
 from digitlab.export import front_ends
 from digitlab.models.torch.layers import LSTM, LogMel, Scattering, SkipZeros, Spectrogram
+from digitlab.models.torch.networks import _MeanOverUnits, _MeanState
 
 LARGEST = 64  # transform that is one product with a matrix
 
@@ -176,12 +177,42 @@ class Step(torch.nn.Module):
         return self.function(x)
 
 
+class Recurrent(torch.nn.Module):
+    """An LSTM, which is one node in ONNX; its weights lie there in another order of the gates."""
+
+    def __init__(self, lstm: LSTM):
+        super().__init__()
+        self.lstm = lstm
+        kernel, recurrent, *biases = map(_reordered, lstm.all_weights[0])
+        self.numbers = kernel[None], recurrent[None], np.concatenate(biases)[None]
+
+    def forward(self, steps):
+        """Return the states (n_clips, n_steps, n_units)."""
+        if not torch.onnx.is_in_onnx_export():
+            return torch.nn.LSTM.forward(self.lstm, steps)[0]
+        n_units, by_time = self.lstm.hidden_size, steps.swapaxes(0, 1)
+        states = torch.onnx.ops.symbolic(
+            "LSTM",
+            (by_time, *map(constant, self.numbers)),
+            {"hidden_size": n_units},
+            dtype=torch.float32,
+            shape=(by_time.shape[0], 1, by_time.shape[1], n_units),
+        )
+        return states[:, 0].swapaxes(0, 1)
+
+
+def _reordered(values):
+    """Put the gates of input, forgetting, candidate and output in the order of ONNX."""
+    gates = np.split(values.detach().numpy(), 4)
+    return np.concatenate([gates[i] for i in (0, 3, 1, 2)])
+
+
 class Steps(torch.nn.Module):
     """An LSTM behind ``SkipZeros``, on padded clips in place of packed ones."""
 
-    def __init__(self, lstm: LSTM, is_mean: bool):
+    def __init__(self, lstm: LSTM):
         super().__init__()
-        self.lstm, self.is_mean = lstm, is_mean
+        self.states, self.is_mean = Recurrent(lstm), isinstance(lstm, _MeanState)
 
     def forward(self, clips):
         """Run over the steps that are not zero; return the mean or the last of the states."""
@@ -189,8 +220,7 @@ class Steps(torch.nn.Module):
         places = torch.arange(clips.shape[1])
         keys = torch.where(is_step, places, places + clips.shape[1])
         order = torch.topk(keys, clips.shape[1], dim=1, largest=False).indices
-        order = order[..., None].expand(-1, -1, clips.shape[2])
-        states = torch.nn.LSTM.forward(self.lstm, clips.gather(1, order))[0]
+        states = self.states(clips.gather(1, order[..., None].expand(-1, -1, clips.shape[2])))
         n_steps = is_step.sum(dim=1, keepdim=True).clamp(min=1)
         kept = places < n_steps if self.is_mean else places == n_steps - 1
         total = (states * kept[..., None]).sum(dim=1)
@@ -220,7 +250,9 @@ def exportable(model: torch.nn.Sequential) -> torch.nn.Sequential:
     lib = sys.modules[__name__]
     for layer in model:
         if layers and isinstance(layers[-1], SkipZeros):
-            layers[-1] = Steps(layer, type(layer).__name__ == "_MeanState")
+            layers[-1] = Steps(layer)
+        elif isinstance(layer, _MeanOverUnits):
+            layers += [Recurrent(layer), Step(partial(torch.mean, dim=2))]
         elif isinstance(layer, Spectrogram):
             layers.append(Step(partial(_spectrogram, settings=layer)))
         elif isinstance(layer, LogMel):
