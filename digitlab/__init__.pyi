@@ -23,6 +23,9 @@ from . import (
     experiment as experiment,
 )
 from . import (
+    export as export,
+)
+from . import (
     features as features,
 )
 from . import (

@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +13,7 @@ import numpy as np
 from digitlab import features
 from digitlab.environment import FRAMEWORKS, refuse_unwritable, replacing
 from digitlab.layouts import OTHER
+from digitlab.models import twins
 from digitlab.preparation import Preparation, prepare
 from digitlab.riff import MAX_RATE
 
@@ -195,6 +196,45 @@ class Recogniser:
             arrays |= {"mean": self.mean, "spread": self.spread}
         with replacing(Path(file)) as out:
             np.savez(out, about=json.dumps({"format": FORMAT} | about), **arrays)
+
+
+def in_framework(recogniser: Recogniser, framework: str) -> Recogniser:
+    """Return a recogniser whose network computes the same in the other framework.
+
+    Parameters
+    ----------
+    recogniser : Recogniser
+        Trained in either framework; it stays as it is.
+    framework : {"torch", "keras"}
+        The one wanted.
+
+    Returns
+    -------
+    Recogniser
+        With the same weights; `recogniser` itself, if it is of that framework.
+
+    Raises
+    ------
+    ValueError
+        If there is no such framework.
+    ImportError
+        If one of both is not installed.
+
+    Examples
+    --------
+    >>> from digitlab import pretrained
+    >>> in_framework(pretrained.load(), "keras").framework
+    'keras'
+    """
+    if framework not in FRAMEWORKS:
+        raise ValueError(f"there is no framework {framework!r}; there are {', '.join(FRAMEWORKS)}")
+    if framework == recogniser.framework:
+        return recogniser
+    builder = _builder(import_module(f"digitlab.models.{framework}"), recogniser.builder)
+    shape = _shape(recogniser.features, recogniser.preparation)
+    twin = builder(*shape, len(recogniser.classes), **recogniser.model_settings)
+    getattr(twins, f"to_{framework}")(recogniser.model, twin)
+    return replace(recogniser, framework=framework, model=twin)
 
 
 MAX_SAMPLES = 10_000_000  # of a clip: far more than any system takes

@@ -72,6 +72,9 @@ def measured(name: str) -> pd.DataFrame:
         ``"adaptation"``: what adaptation to a speaker gained, a row for each speaker, way and
         number of takes; ``accuracy`` on the speaker's other clips, ``accuracy_of_others`` on clips
         of the speakers whom the network was trained on. Chapter 16.
+        ``"export"``: six systems in Python and as ONNX files, a row for each runtime; ``ms`` is the
+        median time a clip on one thread, ``largest_difference`` that of any probability from
+        Python's. Chapter 17.
         ``"raw_lstm"``: what variants of L1 learned in equally many steps. ``"l2_curves"``: what L2
         had learned after each epoch, without early stopping. Chapter 11.
         ``"cluster"``: features of many clips, computed by one worker and by two; ``clips``,

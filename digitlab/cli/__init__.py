@@ -1,4 +1,5 @@
 """The command line: ``digitlab data``, ``run``, ``predict``, ``card`` and others."""
+"""The command line: ``digitlab data | run | predict | listen | adapt | export | doctor``."""
 
 import os
 
@@ -7,6 +8,7 @@ import click
 from digitlab.cli.cards import card, compare
 from digitlab.cli.checks import doctor
 from digitlab.cli.datasets import data
+from digitlab.cli.exports import export
 from digitlab.cli.recordings import adapt, listen, predict
 from digitlab.cli.runs import run
 from digitlab.cli.serving import serve
@@ -22,4 +24,5 @@ def main() -> None:
 
 
 for command in (data, run, predict, listen, detect, adapt, card, compare, serve, doctor):
+for command in (data, run, predict, listen, adapt, export, doctor):
     main.add_command(command)
