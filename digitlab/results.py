@@ -110,8 +110,6 @@ def measured(name: str) -> pd.DataFrame:
     if not file.is_file():
         script = {"serving": "serve"}.get(name, name)
         raise FileNotFoundError(f"{file} is missing: run  python benchmarks/{script}.py")
-    return pd.read_csv(file, dtype={"speaker": str})
-        raise FileNotFoundError(f"{file} is missing: run  python benchmarks/{name}.py")
     return pd.read_csv(file, dtype={"speaker": str, "decided_by": str})
 
 

@@ -21,10 +21,8 @@ ROOMS = [
 ]
 ROOMS += ["augment", "features", "speech_measures", "perturbation", "models", "training"]
 ROOMS += ["evaluation", "reports", "plotting", "widgets", "recipes", "recognisers", "pretrained"]
-ROOMS += ["model_cards", "streaming", "adaptation", "plans", "experiment"]
+ROOMS += ["model_cards", "export", "streaming", "adaptation", "plans", "experiment"]
 ROOMS += ["provenance", "results", "planned", "monitoring", "serving", "cli"]
-ROOMS += ["export", "adaptation", "plans", "experiment"]
-ROOMS += ["provenance", "results", "planned", "cli"]
 NEVER = {("plotting", "training"), ("widgets", "training"), ("models", "corpora")}
 PACKAGE = sorted(ROOT.glob("digitlab/**/*.py"))
 FILES = [*PACKAGE, *sorted(ROOT.glob("tests/*.py")), *sorted(ROOT.glob("benchmarks/*.py"))]

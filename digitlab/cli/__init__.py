@@ -1,5 +1,4 @@
 """The command line: ``digitlab data``, ``run``, ``predict``, ``card`` and others."""
-"""The command line: ``digitlab data | run | predict | listen | adapt | export | doctor``."""
 
 import os
 
@@ -23,6 +22,6 @@ def main() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
-for command in (data, run, predict, listen, detect, adapt, card, compare, serve, doctor):
-for command in (data, run, predict, listen, adapt, export, doctor):
+COMMANDS = (data, run, predict, listen, detect, adapt, card, compare, export, serve, doctor)
+for command in COMMANDS:
     main.add_command(command)
