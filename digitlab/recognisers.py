@@ -126,7 +126,7 @@ class Recogniser:
             The likeliest class of each, and ``"other"`` only above its threshold, as
             :meth:`predict` answers.
         """
-        return np.array([self._label(row) for row in self.probabilities(waveforms)])
+        return np.array([self.label_of(row) for row in self.probabilities(waveforms)])
 
     @property
     def _is_other(self) -> np.ndarray:
