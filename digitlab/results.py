@@ -79,7 +79,7 @@ def measured(name: str) -> pd.DataFrame:
         had learned after each epoch, without early stopping. Chapter 11.
         ``"cluster"``: features of many clips, computed by one worker and by two; ``clips``,
         ``seconds``, ``clips_a_second_a_worker``, the peak memory of the process that submits and
-        of a worker, and what was written, in MB; ``load`` is the machine's afterwards. Chapter 17.
+        of a worker, and what was written, in MB; ``load`` is the machine's afterwards. Chapter 18.
         ``"streaming"``: how the packaged recogniser does on streams, a row for each kind of stream
         (with digits, with other words alone, with the noise alone), noise, signal-to-noise ratio,
         way of asking and threshold: digits and what became of them, ``false_alarms_an_hour``,
