@@ -409,6 +409,22 @@ def test_where_it_cannot_listen_it_says_what_to_do(host):
     assert result.exit_code == 1 and "choose another --port" in result.output
 
 
+def test_small_answers_are_sent_at_once(monkeypatch):
+    """Head and body are two packets; without TCP_NODELAY the second waits 40 ms for the client."""
+    seen = []
+
+    class Watched(server._Impatient):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            connection = transport.get_extra_info("socket")
+            seen.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    monkeypatch.setattr(server, "_Impatient", Watched)
+    with serving.started(serving.app(Echo(), "f" * 64)) as url:
+        requests.get(f"{url}/health", timeout=SECONDS)
+    assert seen and all(seen)
+
+
 class _Process:
     """``digitlab serve`` in a process of its own."""
 
