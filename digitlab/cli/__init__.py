@@ -1,10 +1,11 @@
-"""The command line: ``digitlab data | run | predict | listen | adapt | doctor``."""
+"""The command line: ``digitlab data | run | predict | listen | adapt | course | doctor``."""
 
 import os
 
 import click
 
 from digitlab.cli.checks import doctor
+from digitlab.cli.courses import course
 from digitlab.cli.datasets import data
 from digitlab.cli.recordings import adapt, listen, predict
 from digitlab.cli.runs import run
@@ -18,5 +19,5 @@ def main() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
-for command in (data, run, predict, listen, adapt, doctor):
+for command in (data, run, predict, listen, adapt, course, doctor):
     main.add_command(command)
