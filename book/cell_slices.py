@@ -43,8 +43,8 @@ def needed(cells: list[str], code: str, later: Iterable[str] = ()) -> list[int]:
         if wanted & (found.binds | (found.changes - modules)):
             kept.append(place)
             called |= found.reads_later
-            wanted = (wanted - found.binds) | found.reads
-    # What a function reads is what stands there when it is called, so that a later cell counts, too.
+            # A function reads a name whenever it is called: all cells that bind it count.
+            wanted = (wanted - found.binds) | found.reads | called
     return needed(cells, code, called) if called - set(later) else sorted(kept)
 
 
