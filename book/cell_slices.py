@@ -27,11 +27,11 @@ class Names(NamedTuple):
 
 
 def needed(cells: list[str], code: str, later: Iterable[str] = ()) -> list[int]:
-    """Return which cells have to run, in their order, before some code can.
+    r"""Return which cells have to run, in their order, before some code can.
 
     Examples
     --------
-    >>> cells = ["a = 1", "b = [2]", "c = 3", "b.append(a)\\nlen(b)"]
+    >>> cells = ["a = 1", "b = [2]", "c = 3", "b.append(a)\nlen(b)"]
     >>> needed(cells, "print(b)")
     [0, 1, 3]
     """
@@ -106,7 +106,9 @@ def changed(statement: ast.stmt) -> set[str]:
         targets = [statement.value.func]
     else:
         targets = [*getattr(statement, "targets", []), getattr(statement, "target", None)]
-    roots = (root(target) for target in targets if isinstance(target, ast.Attribute | ast.Subscript))
+    roots = (
+        root(target) for target in targets if isinstance(target, ast.Attribute | ast.Subscript)
+    )
     return {name for name in roots if name}
 
 

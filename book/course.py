@@ -3,7 +3,7 @@
 ``digitlab course make 3 --out handout`` writes
 
     handout/student/03_fourier.ipynb               exercises, empty cells, checks
-    handout/source/03_fourier/03_fourier.ipynb     nbgrader's source: solutions and hidden tests, too
+    handout/source/03_fourier/03_fourier.ipynb     for nbgrader: with solutions and hidden tests
     handout/rubric/03_fourier.md                   how to mark what no machine can mark
     handout/nbgrader_config.py                     so that nbgrader runs in this folder
 
@@ -328,7 +328,9 @@ def rubric(name: str) -> str:
         if by_hand:
             parts.append(criteria(exercise, machine))
     table = ["| exercise | points by machine | points by hand |", "|:--|--:|--:|", *rows]
-    return "\n\n".join([f"# Rubric of assignment {number}: {title}", "\n".join(table), *parts]) + "\n"
+    return (
+        "\n\n".join([f"# Rubric of assignment {number}: {title}", "\n".join(table), *parts]) + "\n"
+    )
 
 
 def criteria(exercise: Exercise, machine: bool) -> str:

@@ -1,21 +1,26 @@
 """Assignments: complete, without solutions for students, marked by nbgrader as they should be."""
 
+import copy
 import json
+import os
 import re
+import sys
+from pathlib import Path
 
+import cell_slices
+import course
 import nbformat
 import pytest
 from click.testing import CliRunner
 from conftest import CHAPTERS, ROOT
-from wrong_answers import WRONG
+from traitlets.config import PyFileConfigLoader
+from wrong_answers import ALSO_RIGHT, WRONG
 
 from digitlab.cli import main
 
-cell_slices = pytest.importorskip("cell_slices")
-book = pytest.importorskip("plain_notebooks")
-course = pytest.importorskip("course")
-
 MARKED = [path.name for path in CHAPTERS if '"course": {' in path.read_text("utf-8")]
+
+THIRD = "03_fourier"  # the chapter whose set-up and answers take the least time
 
 
 def part(cell):
@@ -103,6 +108,8 @@ def test_checks_take_right_answers_and_refuse_wrong_ones(name, monkeypatch):
             run(cell.source, dict(right))
             passed.append(label)
             taken += [wrong for wrong in WRONG[label] if takes(cell.source, right, wrong)]
+            for other in ALSO_RIGHT.get(label, []):
+                assert takes(cell.source, right, other), other
             taken += [f"nothing for {label}"] * takes(cell.source, names, "")
     assert not taken
     assert len(passed) >= 3
@@ -151,3 +158,77 @@ def test_without_the_book_the_command_says_so(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(main, ["course", "make", "1", "--out", "handout"])
     assert result.exit_code == 1 and "run this beside the book" in result.output
+
+
+@pytest.fixture(scope="module")
+def classroom(tmp_path_factory):
+    """Return what runs nbgrader, the folder it runs in, and the release of chapter 3."""
+    apps = pytest.importorskip("nbgrader.apps")
+    folder = tmp_path_factory.mktemp("handout")
+    course.make(3, folder)
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(folder)).load_config()
+    config.CourseDirectory.root = str(folder)
+    with pytest.MonkeyPatch.context() as patch:  # nbgrader calls the command alembic
+        patch.setenv(
+            "PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        )
+        nbgrader = apps.NbGraderAPI(config=config)
+        done(nbgrader.generate_assignment(THIRD))
+        yield nbgrader, folder, nbformat.read(folder / "release" / THIRD / f"{THIRD}.ipynb", 4)
+
+
+def done(result):
+    assert result["success"], result.get("error") or result.get("log")
+
+
+def test_the_release_of_nbgrader_says_what_the_student_notebook_says(classroom):
+    ours = [cell.source for cell in course.student(f"{THIRD}.ipynb").cells]
+    assert [cell.source for cell in classroom[2].cells] == ours
+
+
+def submission(release, student, found):
+    """Return what a student hands in, cell by cell."""
+    notebook = copy.deepcopy(release)
+    labels = [exercise.label for exercise in found]
+    answers = {f"{exercise.label}-answer": exercise.answer for exercise in found}
+    if student == "wrong":
+        for label in labels:
+            answers[f"{label}-answer"] += "\n" + WRONG[label][0]
+    elif student == "crashing":
+        answers[f"{labels[0]}-answer"] = "1 / 0"
+        answers[f"{labels[1]}-answer"] = "def read_number(call) return 7"  # no Python at all
+    for cell in notebook.cells if student != "empty" else ():
+        if part(cell) == "answer":
+            cell.source = answers[cell.metadata.nbgrader.grade_id]
+        elif part(cell) == "words":
+            cell.source = "They look different and sound alike."
+        elif part(cell) == "check" and student == "wrong":
+            cell.source = "assert True  # better so"
+    return notebook
+
+
+def test_nbgrader_gives_the_right_marks(classroom):
+    nbgrader, folder, release = classroom
+    found = course.exercises(f"{THIRD}.ipynb")
+    for student in ("right", "wrong", "empty", "crashing"):
+        file = folder / "submitted" / student / THIRD / f"{THIRD}.ipynb"
+        file.parent.mkdir(parents=True)
+        nbformat.write(submission(release, student, found), file)
+    done(nbgrader.autograde(THIRD, "*"))
+    points = [exercise.points for exercise in found]
+    words = f"{found[0].label}-words"
+    with nbgrader.gradebook as gradebook:
+        assert gradebook.find_assignment(THIRD).max_score == sum(points) + 2
+        by_hand = gradebook.find_grade(words, THIRD, THIRD, "right")
+        assert by_hand.needs_manual_grade and by_hand.auto_score is None
+        by_hand.manual_score, by_hand.needs_manual_grade = 1.5, False
+        gradebook.db.commit()
+        scores = {s.student_id: s.score for s in gradebook.assignment_submissions(THIRD)}
+        assert not gradebook.find_grade(words, THIRD, THIRD, "empty").needs_manual_grade
+    right = sum(points) + 1.5
+    assert scores == {"right": right, "wrong": 0, "empty": 0, "crashing": sum(points[2:])}
+    done(nbgrader.generate_feedback(THIRD))
+    for student, score in scores.items():
+        page = (folder / "feedback" / student / THIRD / f"{THIRD}.html").read_text("utf-8")
+        assert f"Score: {score} / {sum(points) + 2}" in page
+        assert ("SyntaxError" in page) == (student == "crashing")

@@ -1,6 +1,7 @@
-"""What students hand in when they are wrong: each replaces a part of a right answer.
+"""What students hand in: each replaces a part of the right answer, which runs before it.
 
-For each exercise that a machine marks, one or more answers that its check must refuse.
+For each exercise that a machine marks there are answers that its check must refuse, and for some
+there are others that it must take.
 """
 
 WRONG = {
@@ -60,7 +61,7 @@ WRONG = {
         "without_s = without_s[:-100]",
     ],
     "ex-04-find": [
-        "six_score = lambda samples: -right_score(samples)",
+        "six_score = lambda samples, right=six_score: -right(samples)",
         "six_score = lambda samples: len(samples)",
     ],
     "ex-05-find": ["found_f1, found_f2 = 50, 100", "found_f2 += 100", "found_name = 'iy'"],
@@ -91,5 +92,42 @@ WRONG = {
         "best_temperature = 0.5",
         "best_temperature = 6.5",
     ],
-    "ex-07-coverage": ["table = table.iloc[:, ::-1]", "table = table.T", "table.iloc[:, :2] = 0.95"],
+    "ex-07-coverage": [
+        "table = table.iloc[:, ::-1]",
+        "table = table.T",
+        "table = 0 * table + 0.95",
+    ],
+}
+
+ALSO_RIGHT = {
+    "ex-01-thunder": ["distance = 1715.0; per_cent = 2.8; temperature = 3.14", "per_cent = 2.9"],
+    "ex-01-machines": ["n_machines = 10; same = float(same); independent = 3.01"],
+    "ex-01-tune": ["four_beats = (334, 326)", "four_beats = np.array([334.0, 326.0])"],
+    "ex-01-ah": ["ah_amplitudes = lambda p, n, f=ah_amplitudes: list(0.5 * f(p, n))"],
+    "ex-02-alias": ["comes_out = 1300; other = 5300.0"],
+    "ex-02-triangle": [
+        "clean = -clean / 7",
+        "harmonic_of = {np.int64(f): float(k) for f, k in reversed(harmonic_of.items())}",
+    ],
+    "ex-02-clip": ["find_clipped = lambda clips, right=find_clipped: np.int64(right(clips))"],
+    "ex-02-dither": [
+        "def dithered(samples, bits, rng):\n"
+        "    step = 2 / 2**bits\n"
+        "    noise = [step * (rng.random() + rng.random() - 1) for _ in samples]\n"
+        "    return list(step * np.rint((np.asarray(samples) + noise) / step))"
+    ],
+    "ex-02-stereo": ["content = bytearray(content)"],
+    "ex-03-deaf": ["in_phase = list(in_phase)"],
+    "ex-03-number": ["read_number = lambda call, right=read_number: [int(k) for k in right(call)]"],
+    "ex-03-pitch": ["pitch_of = lambda vowel, right=pitch_of: round(right(vowel))"],
+    "ex-04-columns": ["hops = np.array(hops)[::-1]; n_plain = 144.0"],
+    "ex-04-rungs": ["shortest += 1; longest -= 1"],
+    "ex-05-own": ["formants = np.array(formants)", "formants = [310, 1419, round(f3)]"],
+    "ex-05-spell": ["banana = 'b ax n aa n ax'", "banana = 'bcl b ah n ae n ah'"],
+    "ex-05-tract": ["changed = np.array(changed)", "ratios = [1.2, 1.2, 1.2]"],
+    "ex-07-ears": ["lower = 8 / (8 + 1.96**2)"],
+    "ex-07-clips": ["enough = 5000.0"],
+    "ex-07-nothing": ["leaky = 1.0; clean = 0.5"],
+    "ex-07-split": ["leave_one_out = lambda s, right=leave_one_out: list(map(list, right(s)))"],
+    "ex-07-coverage": ["table = table.to_numpy()"],
 }
