@@ -81,7 +81,10 @@ def statements(body: list[ast.stmt], certain: bool = True) -> Iterator[tuple[ast
             if getattr(head, name, []):
                 setattr(head, name, [ast.Pass()])
         if getattr(head, "handlers", []):
-            head.handlers = [ast.ExceptHandler(None, None, [ast.Pass()])]
+            head.handlers = [
+                ast.ExceptHandler(handler.type, handler.name, [ast.Pass()])
+                for handler in statement.handlers
+            ]
         yield head, certain
         for block in inner:
             yield from statements(block, certain and isinstance(statement, ast.With))

@@ -52,6 +52,7 @@ import warnings
 
 warnings.simplefilter("ignore")  # nbgrader takes a warning in a check for a failure"""
 NAME = re.compile(r"`([A-Za-z_]\w*)")
+INNER = re.compile(r'\[([^]\n]+)\]\(#[^\s)]+(?: "(?:[^"\\]|\\.)*")?\)')  # links into the notebook
 LINK = re.compile(r"\[([^]\n]*)\]\(([\w.-]+\.ipynb)?(?:#cell-id=([\w-]+))?\)")
 
 
@@ -121,7 +122,7 @@ def exercises(name: str) -> list[Exercise]:
         elif found and cell.cell_type == "code":
             found[-1].solution.append(cell)
             found[-1].course |= known(metadata[cell.id].get("course", {}), found[-1].label)
-        elif found:
+        elif found and not cell.id.startswith("fig-"):  # a caption
             found[-1].words += cell.source
     return found
 
@@ -344,7 +345,7 @@ def criteria(exercise: Exercise, machine: bool) -> str:
         lines.append(f"**The words, {points(exercise.question['points'])}.** {ask}".strip())
         lines.append(bullets(exercise.question["rubric"]))
     lines += ["**The book's solution.**", exercise.words, f"```python\n{exercise.answer}\n```"]
-    return "\n\n".join(lines)
+    return INNER.sub(r"\1", "\n\n".join(lines))
 
 
 def bullets(items: list[str]) -> str:

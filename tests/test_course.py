@@ -1,5 +1,6 @@
 """Assignments: complete, without solutions for students, marked by nbgrader as they should be."""
 
+import builtins
 import copy
 import json
 import os
@@ -89,6 +90,15 @@ def test_links_lead_somewhere_and_marked_cells_have_names(name):
         assert target.startswith("http") or place[2] in there, target
     grade_ids = [c.metadata.nbgrader.grade_id for c in source.cells if "nbgrader" in c.metadata]
     assert len(grade_ids) == len(set(grade_ids))
+
+
+@pytest.mark.parametrize("name", [path.name for path in CHAPTERS])
+def test_no_name_is_missing(name):
+    code = [c for c in course.source(name).cells if c.cell_type == "code" and c.id != "install"]
+    found = cell_slices.names("\n".join(cell.source for cell in code))
+    missing = (found.reads | found.reads_later) - found.binds - found.changes
+    assert not missing - set(dir(builtins)) - {"display"}  # IPython's
+    assert not found.reads - set(dir(builtins)) - {"display"}
 
 
 @pytest.mark.parametrize("name", MARKED)
