@@ -104,25 +104,22 @@ def test_no_name_is_missing(name):
 @pytest.mark.parametrize("name", MARKED)
 def test_checks_take_right_answers_and_refuse_wrong_ones(name, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")
-    names, passed, taken = {"__name__": "__main__"}, [], []
-    for cell in course.source(name).cells:
-        if cell.cell_type != "code" or cell.id == "install":
-            continue
-        if part(cell) == "given":
-            run(cell.source, names)
-        elif part(cell) == "answer":  # alone: it does not rest on the answers before
-            right = dict(names)
-            run(cell.source, right)
-        else:
-            label = cell.id.removesuffix("-check")
-            run(cell.source, dict(right))
-            passed.append(label)
-            taken += [wrong for wrong in WRONG[label] if takes(cell.source, right, wrong)]
-            for other in ALSO_RIGHT.get(label, []):
-                assert takes(cell.source, right, other), other
-            taken += [f"nothing for {label}"] * takes(cell.source, names, "")
+    names, taken = {"__name__": "__main__"}, []
+    found = [exercise for exercise in course.exercises(name) if "check" in exercise.course]
+    for cell in course.setup(name, found):
+        run(cell.source, names)
+    for exercise in found:
+        for cell in exercise.given:
+            run(cell.source if cell.cell_type == "code" else "", names)
+        right, check = dict(names), course.check(exercise).source
+        run(exercise.answer, right)  # alone: it does not rest on the answers before
+        run(check, dict(right))
+        taken += [wrong for wrong in WRONG[exercise.label] if takes(check, right, wrong)]
+        taken += [f"nothing for {exercise.label}"] * takes(check, names, "")
+        for other in ALSO_RIGHT.get(exercise.label, []):
+            assert takes(check, right, other), other
     assert not taken
-    assert len(passed) >= 3
+    assert len(found) >= 3
 
 
 def takes(check, right, wrong):

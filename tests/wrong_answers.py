@@ -97,6 +97,29 @@ WRONG = {
         "table = table.T",
         "table = 0 * table + 0.95",
     ],
+    "ex-08-swing": ["norm_ratio = 0", "of_modulus = 0 * of_modulus"],
+    "ex-08-find": [
+        "rate_of = lambda sound: 19",
+        "rate_of = lambda sound, right=rate_of: right(sound) + 1",
+    ],
+    "ex-08-q": [
+        "best_q = 24",
+        "near, far = far, near",
+        "near = {Q: d / 2 for Q, d in near.items()}",
+    ],
+    "ex-08-fold": [
+        "fold = lambda spectrum, k: spectrum.reshape(k, -1).sum(axis=0)",
+        "fold = lambda spectrum, k: spectrum[: len(spectrum) // k]",
+        "folded_row = 8 * folded_row",
+    ],
+    "ex-08-backwards": ["of_means = 0.1", "as_they_are, one_reversed = one_reversed, as_they_are"],
+    "ex-11-half": ["a = 0.5", "a = 1 - 1 / 17640", "a = 1 - 0.5 / 17640"],
+    "ex-11-count": ["n_parameters = 33930", "n_parameters = 33024"],  # two biases; no last layer
+    "ex-11-gru": ["share = 4 / 3", "gru = lambda x, W, U, b, d, right=gru: right(x, W, U, d, b)"],
+    "ex-11-bidirectional": [
+        "bidirectional = lambda x, layer: lstm(x, layer.weight_ih_l0.T, layer.weight_hh_l0.T, b)",
+        "bidirectional = lambda x, layer: layer(x)",
+    ],
 }
 
 ALSO_RIGHT = {
@@ -130,4 +153,7 @@ ALSO_RIGHT = {
     "ex-07-nothing": ["leaky = 1.0; clean = 0.5"],
     "ex-07-split": ["leave_one_out = lambda s, right=leave_one_out: list(map(list, right(s)))"],
     "ex-07-coverage": ["table = table.to_numpy()"],
+    "ex-08-find": ["rate_of = lambda sound, right=rate_of: float(right(sound))"],
+    "ex-11-half": ["a = 1 - 0.0000393"],
+    "ex-11-count": ["n_parameters = 33674.0"],
 }
