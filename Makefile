@@ -8,18 +8,29 @@ BUILT := _build/$(SCALE)
 PAGE := $(BUILT)/_build/html/index.html
 PACKAGE := $(shell find digitlab -name '*.py' -o -name '*.js' -o -name '*.txt') pyproject.toml constraints.txt
 BOOK := _config.yml _toc.yml $(shell find book -type f -not -path '*/.*' -not -path '* *')
-PAGE_TESTS := tests/test_pages.py tests/test_browser.py tests/test_print.py tests/test_lab.py \
-	tests/test_lab_recorder.py
-UNIT_TESTS := $(filter-out tests/test_chapters.py $(PAGE_TESTS),$(wildcard tests/test_*.py))
-IN_TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
-# Two processes on two cores: a second thread of each would mostly wait.
+# What takes longest is begun first, so that no process is left alone with it at the end.
+LONG_TESTS := $(patsubst %,tests/test_%.py,experiment results adaptation models lightning backends cli \
+	listener own_recording learning corpora recognisers voices)
+CHAPTERS := $(shell ls -r book/[0-9]*_*.ipynb)
+LAB_TESTS := tests/test_lab.py tests/test_lab_recorder.py
+PAGE_TESTS := tests/test_browser.py tests/test_pages.py tests/test_print.py # of the rendered book
+SHORT_TESTS := $(filter-out $(LONG_TESTS) $(LAB_TESTS) $(PAGE_TESTS),$(wildcard tests/test_*.py))
+ALL_UNIT_TESTS := $(LONG_TESTS) $(filter-out tests/test_chapters.py,$(SHORT_TESTS))
+# Three processes on two cores: one of them mostly waits, for a browser, a microphone or a server.
+IN_THREE := --numprocesses 3 --no-loadscope-reorder
+BY_FILE := $(IN_THREE) --dist loadfile
+# A second thread of each would mostly wait, too.
 ONE_THREAD := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1
 
 # Waiting threads that spin for long make PyTorch on Linux ten times slower on two busy cores.
 export GOMP_SPINCOUNT ?= 10000
 
+# Empty: Python keeps what it has compiled.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
-.PHONY: help book site test test-all test-newest test-lab pdf lab promises pretrained word tensorboard package clean FORCE
+.PHONY: help book site test test-all types units coverage test-newest test-lab pdf lab promises pretrained word \
+	tensorboard package clean FORCE
 
 help: ## List all targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,27 +46,33 @@ site: $(PAGE) ## Put the rendered book into one zip file; the last line is its p
 pdf: $(PAGE) ## Print each chapter into a PDF of its own, with Chromium or Chrome
 	$(BIN)/python book/print_pdf.py $(BUILT)/_build/html $(BUILT)/pdf
 
-# `make test COVERAGE=--cov` also holds the units to the coverage that pyproject.toml asks for.
 test: ## Test everything: style, types, units, chapters, rendered pages (all at smoke scale)
 	$(MAKE) test-all SCALE=smoke
 
-# nbval runs the chapters as a student would; the pages are built from a run with flipbooks.
 test-all: .venv/installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(ONE_THREAD) DIGITLAB_SCALE=$(SCALE) $(BIN)/python -m pytest $(IN_TWO) $(COVERAGE) $(UNIT_TESTS)
-	$(ONE_THREAD) DIGITLAB_SCALE=$(SCALE) $(BIN)/python -m pytest $(IN_TWO) tests/test_chapters.py book
+	$(MAKE) --jobs 2 types units
 	$(MAKE) book
-	DIGITLAB_SCALE=$(SCALE) $(BIN)/python -m pytest --numprocesses 2 $(PAGE_TESTS)
+	DIGITLAB_SCALE=$(SCALE) $(BIN)/python -m pytest $(IN_THREE) --dist loadgroup $(PAGE_TESTS)
+
+types: .venv/installed
+	$(BIN)/mypy
+
+# nbval runs the chapters as a student would; the pages are built from a run with flipbooks.
+units: .venv/installed
+	$(ONE_THREAD) DIGITLAB_SCALE=$(SCALE) $(BIN)/python -m pytest $(BY_FILE) $(LAB_TESTS) $(LONG_TESTS) $(CHAPTERS) $(SHORT_TESTS)
+
+coverage: .venv/installed ## Run the unit tests and hold them to the coverage that pyproject.toml asks for
+	$(ONE_THREAD) DIGITLAB_SCALE=smoke $(BIN)/python -m pytest $(BY_FILE) --cov $(ALL_UNIT_TESTS)
 
 test-lab: .venv/installed ## Run every chapter in JupyterLab, in a browser (`make test`: three), and record
-	DIGITLAB_SCALE=smoke DIGITLAB_LAB=all $(BIN)/python -m pytest --numprocesses 2 tests/test_lab.py tests/test_lab_recorder.py
+	DIGITLAB_SCALE=smoke DIGITLAB_LAB=all $(BIN)/python -m pytest --numprocesses 2 $(LAB_TESTS)
 
 test-newest: ## Run the unit tests with the newest release of everything, in .venv-newest
 	"$(PYTHON)" -m venv --clear .venv-newest
 	.venv-newest/bin/python -m pip install --upgrade pip
 	.venv-newest/bin/python -m pip install --editable '.[all]'
-	DIGITLAB_SCALE=smoke .venv-newest/bin/python -m pytest $(IN_TWO) $(UNIT_TESTS)
+	DIGITLAB_SCALE=smoke .venv-newest/bin/python -m pytest $(BY_FILE) $(ALL_UNIT_TESTS)
 
 # Its kernel leaves TensorFlow's lines about the machine in the terminal.
 lab: .venv/installed ## Open the chapters in JupyterLab: copies in lab/, yours to change
@@ -86,10 +103,11 @@ package: .venv/installed ## Build the package for the index of packages into dis
 clean: ## Delete what was built, but not .venv
 	rm -rf _build .venv-newest build dist
 
+# Of 23,000 modules most are never imported: each is compiled when it is.
 .venv/installed: pyproject.toml constraints.txt
 	"$(PYTHON)" -m venv .venv
 	$(BIN)/python -m pip install --upgrade pip
-	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[all]'
+	$(BIN)/python -m pip install --no-compile --constraint constraints.txt --editable '.[all]'
 	touch $@
 
 # A page shows what the package and the data at hand give: when either changes, chapters run anew.

@@ -9,10 +9,11 @@ import json
 import re
 from pathlib import Path
 
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, SoupStrainer
 
 PLACES = "section[id]:not(#exercise-content, #solution-content), .exercise[id], .glossary dt[id]"
-NOISE = "pre, table, .solution, details, script, style, noscript, .headerlink, .own-recording"
+CODE = re.compile("<pre\\b.*?</pre>", re.S)  # most of a page's tags: out before they are parsed
+NOISE = "table, .solution, details, script, style, noscript, .headerlink, .own-recording"
 CLOSING = {"What to remember", "Exercises", "Check yourself", "Going further"}
 LAST = 99  # the number of pages that are no chapters
 
@@ -57,7 +58,8 @@ def entry(place):
 
 def sections(path, docname):
     """Return the entries of a page in the order of the page."""
-    article = BeautifulSoup(path.read_text("utf-8"), "html.parser").select_one("article")
+    text = CODE.sub("", path.read_text("utf-8"))
+    article = BeautifulSoup(text, "html.parser", parse_only=SoupStrainer("article")).article
     number = re.match(r"book/(\d+)_", docname)
     strip(article)
     found = []

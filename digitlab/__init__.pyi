@@ -11,6 +11,9 @@ from . import (
     corpora as corpora,
 )
 from . import (
+    decoding as decoding,
+)
+from . import (
     environment as environment,
 )
 from . import (
@@ -18,6 +21,9 @@ from . import (
 )
 from . import (
     experiment as experiment,
+)
+from . import (
+    export as export,
 )
 from . import (
     features as features,
@@ -29,7 +35,13 @@ from . import (
     microphone as microphone,
 )
 from . import (
+    model_cards as model_cards,
+)
+from . import (
     models as models,
+)
+from . import (
+    monitoring as monitoring,
 )
 from . import (
     perturbation as perturbation,
@@ -68,10 +80,16 @@ from . import (
     riff as riff,
 )
 from . import (
+    serving as serving,
+)
+from . import (
     speech_measures as speech_measures,
 )
 from . import (
     splits as splits,
+)
+from . import (
+    streaming as streaming,
 )
 from . import (
     training as training,

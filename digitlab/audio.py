@@ -10,7 +10,6 @@ import base64
 import html
 import io
 import os
-import warnings
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +20,7 @@ import soxr
 from numpy.typing import ArrayLike, NDArray
 
 from digitlab import riff
+from digitlab.decoding import InMemory, decode_wav, read_wav
 from digitlab.environment import replacing, require
 from digitlab.riff import WavError
 
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from IPython.display import HTML
 
 __all__ = [
+    "InMemory",
     "WavError",
     "as_sound",
+    "decode_wav",
     "fade",
     "fit",
     "peak_normalize",
@@ -172,102 +174,7 @@ def _peak(sound: ArrayLike) -> np.float32:
     return peak
 
 
-def read_wav(path: riff.Name, *, mono: bool = False) -> tuple[NDArray[np.float32], int]:
-    """Read a WAV file, or say precisely why it cannot be trusted.
-
-    Parameters
-    ----------
-    path : str or path-like
-        PCM of 8 to 32 bits, float, mu-law, A-law or what else libsndfile decodes; plain, extensible
-        or RF64.
-    mono : bool
-        Return the mean of the channels. By default they are not mixed.
-
-    Returns
-    -------
-    samples : ndarray of float32, shape (n_frames,) or (n_frames, n_channels)
-        One axis for one channel. Full scale is 1, and what a float file holds beyond it is kept.
-    rate : int
-        Frames a second, in Hz.
-
-    Raises
-    ------
-    WavError
-        If the file is missing, is no WAV file, is damaged, holds no samples, or holds NaN or
-        infinite ones.
-
-    Warns
-    -----
-    UserWarning
-        If a float file goes beyond full scale, or if the recorder never filled in the size of the
-        samples, so that they are read to the end of the file. The message names the file.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_wav(f"{folder}/click.wav", [0.0, 0.5, -1.0], 8000)
-    ...     read_wav(f"{folder}/click.wav")
-    (array([ 0. ,  0.5, -1. ], dtype=float32), 8000)
-    """
-    if (plain := _read_plain(path)) is not None:
-        return plain
-    wav = riff.check(path)
-    samples = _decode(path, wav)
-    if wav.unfinished:
-        message = f"{path}: its size was never filled in, so it is read to the end of the file"
-        warnings.warn(message, stacklevel=2)
-    if wav.codec == riff.FLOAT:
-        _refuse_non_finite(path, wav, samples)
-        if (peak := np.abs(samples).max()) > 1:
-            message = f"{path}: samples reach {peak:.6g} times full scale and are kept as they are"
-            warnings.warn(message, stacklevel=2)
-    if mono and samples.ndim == 2:
-        samples = samples.mean(axis=1)
-    return samples, wav.rate
-
-
-def _read_plain(path):
-    """Read 16-bit mono PCM with no chunk but its samples in an eighth of the time; else None."""
-    if not os.path.isfile(path):
-        return None
-    try:
-        with open(path, "rb", buffering=0) as file:
-            rate, size = riff.plain_header(file.read(44)) or (0, 0)
-            content = file.read() if size else b""
-    except OSError:
-        return None
-    if not size or len(content) != size:
-        return None
-    return np.frombuffer(content, "<i2") * np.float32(1 / 32768), rate
-
-
-def _decode(path, wav):
-    """Decode the samples; where libsndfile does not find all of them, rebuild the file for it."""
-    for rebuild in (False, True):
-        try:  # with a file object, since libsndfile does not take every name
-            with io.BytesIO(riff.rebuilt(path)) if rebuild else open(path, "rb") as source:
-                samples, _ = soundfile.read(source, dtype="float32")
-        except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: a name in .raw
-            reason = getattr(error, "error_string", str(error)).rstrip(".")
-            problem = f"libsndfile cannot decode its samples, coded as {wav.name}: {reason}"
-        else:
-            if len(samples) and wav.n_frames in (None, len(samples)):
-                return samples
-            promised = "some" if wav.n_frames is None else f"{wav.n_frames:,}"
-            problem = f"its header promises {promised} frames and libsndfile reads {len(samples):,}"
-    raise WavError(path, problem, wav.data_offset, riff.CONVERT)
-
-
-def _refuse_non_finite(path, wav, samples):
-    bad = np.flatnonzero(~np.isfinite(samples))
-    if bad.size:
-        byte = wav.data_offset + int(bad[0]) * wav.bits_per_sample // 8
-        problem = f"{bad.size:,} of its {samples.size:,} samples are NaN or infinite"
-        raise WavError(path, problem, byte, "Export it again, or leave it out.")
-
-
-def write_wav(path: riff.Name, samples: ArrayLike, rate: int) -> None:
+def write_wav(path: str | os.PathLike[str], samples: ArrayLike, rate: int) -> None:
     """Write a 16-bit PCM WAV file, whole or not at all.
 
     Every value ``k / 32768`` comes back exactly; only +1 itself, which 16 bits cannot hold,

@@ -492,6 +492,23 @@ def keras_device(name: str | None = None) -> str:
     return name.replace("cuda", "gpu")
 
 
+def launched() -> tuple[int, int]:
+    """Return how many processes torchrun started to share one training.
+
+    Returns
+    -------
+    devices, nodes : int
+        How many on each machine, and on how many machines; 1 and 1 where there is no torchrun.
+
+    Examples
+    --------
+    >>> launched()
+    (1, 1)
+    """
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    return here, int(os.environ.get("WORLD_SIZE", here)) // here
+
+
 def reports_here(n_devices: int) -> bool:
     """Tell whether this process reports, where several are started to share one training.
 

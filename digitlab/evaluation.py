@@ -324,12 +324,94 @@ def equivalence(first: ArrayLike, second: ArrayLike, *, margin: float) -> Equiva
     """
     first, second = np.asarray(first), np.asarray(second)
     _refuse_answers(first, second)
-    if not 0 < margin < 1:
-        raise ValueError(f"margin {margin}: a share of the clips is needed, such as 0.02")
+    _refuse_margin(margin)
     only_first, only_second = int((first > second).sum()), int((first < second).sum())
     interval = _paired_interval(only_first, only_second, first.size, stats.norm.ppf(0.95))
     difference = (only_first - only_second) / first.size
     return Equivalence(difference, interval, margin, -margin < interval[0] < interval[1] < margin)
+
+
+class NonInferiority(NamedTuple):
+    """Whether a system may replace another one: it is no worse, but for a margin.
+
+    Attributes
+    ----------
+    difference : float
+        Accuracy of the new system minus that of the old one, the mean over speakers.
+    speaker_interval : tuple of float
+        Student's 95 % interval of that difference, over speakers.
+    clip_interval : tuple of float
+        95 % interval of the difference, over clips.
+    margin : float
+        The largest loss that does not matter.
+    is_shown : bool
+        Whether both intervals lie above minus the margin.
+    """
+
+    difference: float
+    speaker_interval: tuple[float, float]
+    clip_interval: tuple[float, float]
+    margin: float
+    is_shown: bool
+
+
+def non_inferiority(
+    new: ArrayLike, old: ArrayLike, speakers: ArrayLike, *, margin: float
+) -> NonInferiority:
+    """Test whether a system is no worse than another on the same clips, but for a margin.
+
+    The new system is taken for worse until the clips say otherwise: few clips or few speakers do
+    not let it pass. Taught in chapter 17.
+
+    Parameters
+    ----------
+    new, old : array of bool, shape (n_clips,)
+        Whether each clip was recognised, the clips in the same order.
+    speakers : array of shape (n_clips,)
+        Speaker of each clip.
+    margin : float
+        The largest loss of accuracy that does not matter, such as 0.02. Choose it before looking.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`equivalence`, and if there is not a speaker for each clip.
+
+    Notes
+    -----
+    One-sided tests at 2.5 %, which is to say that 95 % intervals lie above minus the margin. The
+    interval over speakers is that of :func:`compare`. It has no width where all speakers differ
+    alike, as they do where two systems agree on every clip. So the interval over clips must lie
+    above minus the margin, too: T. Tango's, see :func:`equivalence`, which keeps its width.
+
+    Examples
+    --------
+    Ten speakers say thirty clips each. The new system loses one clip of each of three speakers:
+
+    >>> old, new = np.ones(300), np.ones(300)
+    >>> new[[0, 30, 60]] = 0
+    >>> result = non_inferiority(new, old, np.repeat(np.arange(10), 30), margin=0.03)
+    >>> round(result.difference, 3), [round(x, 3) for x in result.speaker_interval]
+    (-0.01, [-0.022, 0.002])
+    >>> [round(x, 3) for x in result.clip_interval], result.is_shown
+    ([-0.029, 0.003], True)
+    """
+    new, old, speakers = np.asarray(new), np.asarray(old), np.asarray(speakers)
+    _refuse_answers(new, old)
+    _refuse_margin(margin)
+    if speakers.shape != new.shape:
+        raise ValueError(f"{new.size} clips and {speakers.size} speakers: give one for each")
+    difference = pd.Series(new.astype(float) - old).groupby(speakers).mean()
+    over_speakers = student_interval(difference.to_numpy())
+    only_new, only_old = int((new > old).sum()), int((new < old).sum())
+    over_clips = _paired_interval(only_new, only_old, new.size, stats.norm.ppf(0.975))
+    return NonInferiority(
+        difference=float(difference.mean()),
+        speaker_interval=over_speakers,
+        clip_interval=over_clips,
+        margin=margin,
+        is_shown=bool(over_speakers[0] > -margin and over_clips[0] > -margin),
+    )
 
 
 def _paired_interval(b: int, c: int, n: int, z: float) -> tuple[float, float]:
@@ -345,6 +427,11 @@ def _paired_interval(b: int, c: int, n: int, z: float) -> tuple[float, float]:
     low = brentq(lambda d: score(d) - z, -1, middle) if middle > -1 else -1.0
     high = brentq(lambda d: score(d) + z, middle, 1) if middle < 1 else 1.0
     return float(low), float(high)
+
+
+def _refuse_margin(margin: float) -> None:
+    if not 0 < margin < 1:
+        raise ValueError(f"margin {margin}: a share of the clips is needed, such as 0.02")
 
 
 def _refuse_answers(*answers: np.ndarray) -> None:

@@ -1,6 +1,8 @@
 """Record from the microphone of this machine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import NamedTuple
 
 import numpy as np
 
@@ -51,23 +53,81 @@ def record(
     """
     if not seconds > 0:
         raise ValueError(f"{seconds} seconds: give a time above 0")
+    blocks = []
+    with opened() as (incoming, rate):
+        for _ in range(max(round(seconds / BLOCK_S), 1)):
+            blocks.append(next(incoming).samples)
+            show_level(float(np.abs(blocks[-1]).max()))
+    samples = np.concatenate(blocks)
+    if np.abs(samples).max() < SILENT:
+        raise MicrophoneError("the recording is silent: is the microphone switched off, or muted?")
+    return samples, rate
+
+
+class Block(NamedTuple):
+    """What came from the microphone in 50 ms.
+
+    Attributes
+    ----------
+    samples : array of shape (n_samples,), float32
+        One channel; full scale is 1.
+    is_after_loss : bool
+        Whether sound before it was lost, because nobody fetched it in time (an overflow).
+    """
+
+    samples: np.ndarray
+    is_after_loss: bool
+
+
+@contextmanager
+def opened() -> Iterator[tuple[Iterator[Block], int]]:
+    """Listen to the microphone that the system uses, until the ``with`` block is left.
+
+    Yields
+    ------
+    blocks : iterator of Block
+        It never ends; each takes 50 ms to come.
+    rate : int
+        In Hz: that of the microphone.
+
+    Raises
+    ------
+    ImportError
+        If sounddevice is not installed (extra ``mic``), or PortAudio, which it needs, is not.
+    MicrophoneError
+        If there is no microphone, or it is taken away.
+    """
     try:
         sounddevice = require("sounddevice", extra="mic")
     except OSError as error:
         raise ImportError(
             f"recording needs PortAudio ({error}): on Debian or Ubuntu, apt install libportaudio2"
         ) from error
+    with ExitStack() as open_streams:
+        with _explained(sounddevice):
+            rate = int(sounddevice.query_devices(kind="input")["default_samplerate"])
+            stream = sounddevice.InputStream(samplerate=rate, channels=1, dtype="float32")
+            open_streams.enter_context(stream)
+        yield _blocks(sounddevice, stream, round(BLOCK_S * rate)), rate
+
+
+def _blocks(sounddevice, stream, n_block: int) -> Iterator[Block]:
+    while True:
+        with _explained(sounddevice):
+            samples, is_after_loss = stream.read(n_block)
+        yield Block(samples[:, 0].copy(), bool(is_after_loss))
+
+
+@contextmanager
+def _explained(sounddevice) -> Iterator[None]:
+    """Say what to do where PortAudio raises an error."""
     try:
-        rate = int(sounddevice.query_devices(kind="input")["default_samplerate"])
-        samples = _read(sounddevice, seconds, rate, show_level)
+        yield
     except (sounddevice.PortAudioError, ValueError) as error:
         raise MicrophoneError(
             f"there is no microphone that can be used ({error}): connect one, allow it in the "
             "system's settings, or give a file to  digitlab predict"
         ) from error
-    if np.abs(samples).max() < SILENT:
-        raise MicrophoneError("the recording is silent: is the microphone switched off, or muted?")
-    return samples, rate
 
 
 def is_clipped(samples: np.ndarray) -> bool:
@@ -84,14 +144,3 @@ def is_clipped(samples: np.ndarray) -> bool:
     (True, False)
     """
     return bool(np.abs(samples).max() >= CLIPPED)
-
-
-def _read(sounddevice, seconds: float, rate: int, show_level: Callable) -> np.ndarray:
-    n_block = round(BLOCK_S * rate)
-    blocks = []
-    with sounddevice.InputStream(samplerate=rate, channels=1, dtype="float32") as stream:
-        for _ in range(max(round(seconds / BLOCK_S), 1)):
-            block, _ = stream.read(n_block)
-            blocks.append(block[:, 0].copy())
-            show_level(float(np.abs(block).max()))
-    return np.concatenate(blocks)

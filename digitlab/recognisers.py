@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +13,7 @@ import numpy as np
 from digitlab import features
 from digitlab.environment import FRAMEWORKS, refuse_unwritable, replacing
 from digitlab.layouts import OTHER
+from digitlab.models import twins
 from digitlab.preparation import Preparation, prepare
 from digitlab.riff import MAX_RATE
 
@@ -111,6 +112,22 @@ class Recogniser:
             probabilities[~np.any(waveforms, axis=1)] = self._is_other
         return probabilities
 
+    def labels(self, waveforms: np.ndarray) -> np.ndarray:
+        """Return the answers for clips that are prepared already.
+
+        Parameters
+        ----------
+        waveforms : array of shape (n_clips, n_samples)
+            As for :meth:`probabilities`.
+
+        Returns
+        -------
+        array of str, shape (n_clips,)
+            The likeliest class of each, and ``"other"`` only above its threshold, as
+            :meth:`predict` answers.
+        """
+        return np.array([self.label_of(row) for row in self.probabilities(waveforms)])
+
     @property
     def _is_other(self) -> np.ndarray:
         """Tell which classes, one at most, say that no digit was spoken."""
@@ -138,10 +155,16 @@ class Recogniser:
         """
         prepared = prepare(samples, rate, self.preparation)
         [probabilities] = self.probabilities(prepared.samples[np.newaxis])
-        return Answer(self._label(probabilities), probabilities, prepared.describe())
+        return Answer(self.label_of(probabilities), probabilities, prepared.describe())
 
-    def _label(self, probabilities: np.ndarray) -> str:
-        """Return the likeliest class, and ``"other"`` only above its threshold."""
+    def label_of(self, probabilities: np.ndarray) -> str:
+        """Return the likeliest class, and ``"other"`` only above its threshold.
+
+        Parameters
+        ----------
+        probabilities : array of shape (n_classes,)
+            A row of :meth:`probabilities`.
+        """
         if (probabilities[self._is_other] > self.refuse_above).any():
             return OTHER
         return self.classes[np.where(self._is_other, -1, probabilities).argmax()]
@@ -173,6 +196,45 @@ class Recogniser:
             arrays |= {"mean": self.mean, "spread": self.spread}
         with replacing(Path(file)) as out:
             np.savez(out, about=json.dumps({"format": FORMAT} | about), **arrays)
+
+
+def in_framework(recogniser: Recogniser, framework: str) -> Recogniser:
+    """Return a recogniser whose network computes the same in the other framework.
+
+    Parameters
+    ----------
+    recogniser : Recogniser
+        Trained in either framework; it stays as it is.
+    framework : {"torch", "keras"}
+        The one wanted.
+
+    Returns
+    -------
+    Recogniser
+        With the same weights; `recogniser` itself, if it is of that framework.
+
+    Raises
+    ------
+    ValueError
+        If there is no such framework.
+    ImportError
+        If one of both is not installed.
+
+    Examples
+    --------
+    >>> from digitlab import pretrained
+    >>> in_framework(pretrained.load(), "keras").framework
+    'keras'
+    """
+    if framework not in FRAMEWORKS:
+        raise ValueError(f"there is no framework {framework!r}; there are {', '.join(FRAMEWORKS)}")
+    if framework == recogniser.framework:
+        return recogniser
+    builder = _builder(import_module(f"digitlab.models.{framework}"), recogniser.builder)
+    shape = _shape(recogniser.features, recogniser.preparation)
+    twin = builder(*shape, len(recogniser.classes), **recogniser.model_settings)
+    getattr(twins, f"to_{framework}")(recogniser.model, twin)
+    return replace(recogniser, framework=framework, model=twin)
 
 
 MAX_SAMPLES = 10_000_000  # of a clip: far more than any system takes

@@ -72,8 +72,24 @@ def measured(name: str) -> pd.DataFrame:
         ``"adaptation"``: what adaptation to a speaker gained, a row for each speaker, way and
         number of takes; ``accuracy`` on the speaker's other clips, ``accuracy_of_others`` on clips
         of the speakers whom the network was trained on. Chapter 16.
+        ``"export"``: six systems in Python and as ONNX files, a row for each runtime; ``ms`` is the
+        median time a clip on one thread, ``largest_difference`` that of any probability from
+        Python's. Chapter 17.
         ``"raw_lstm"``: what variants of L1 learned in equally many steps. ``"l2_curves"``: what L2
         had learned after each epoch, without early stopping. Chapter 11.
+        ``"cluster"``: features of many clips, computed by one worker and by two; ``clips``,
+        ``seconds``, ``clips_a_second_a_worker``, the peak memory of the process that submits and
+        of a worker, and what was written, in MB; ``load`` is the machine's afterwards. Chapter 18.
+        ``"streaming"``: how the packaged recogniser does on streams, a row for each kind of stream
+        (with digits, with other words alone, with the noise alone), noise, signal-to-noise ratio,
+        way of asking and threshold: digits and what became of them, ``false_alarms_an_hour``,
+        ``latency`` (the median) and ``latency_95`` in seconds, and ``seconds_of_computing``, of one
+        core, for each second of sound. Of ``speakers``, the synthetic voices are unseen, the people
+        are those whom it was trained on. Chapter 17.
+        ``"serving"``: how fast three services answered, a row for each ``service``, number of
+        ``clients`` and repetition; ``per_second`` counts answers, ``mean_ms``, ``p50_ms``,
+        ``p95_ms`` and ``p99_ms`` are latencies, ``mean_batch`` is how many clips were answered
+        together, and ``memory_start_mb`` and ``memory_end_mb`` what the process held. Chapter 17.
 
     Returns
     -------
@@ -92,8 +108,9 @@ def measured(name: str) -> pd.DataFrame:
     """
     file = FILE.with_name(f"{name}.csv")
     if not file.is_file():
-        raise FileNotFoundError(f"{file} is missing: run  python benchmarks/{name}.py")
-    return pd.read_csv(file, dtype={"speaker": str})
+        script = {"serving": "serve"}.get(name, name)
+        raise FileNotFoundError(f"{file} is missing: run  python benchmarks/{script}.py")
+    return pd.read_csv(file, dtype={"speaker": str, "decided_by": str})
 
 
 def published(*names: str) -> pd.DataFrame:

@@ -10,6 +10,7 @@ Chapter 2, "Digital audio", walks through one file byte by byte. Sources: IBM an
 codec numbers; EBU Tech 3306 (2009), for RF64.
 """
 
+import io
 import os
 import re
 import stat
@@ -37,7 +38,7 @@ __all__ = [
     "wav_format",
 ]
 
-Name = str | os.PathLike[str]  # of a file
+Name = str | os.PathLike[str] | io.BytesIO  # of a file, or the file in memory
 
 PCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 PLACEHOLDERS = 65536  # how far below a round limit a size is no real size
@@ -504,6 +505,9 @@ def describe(path: Name) -> str:
 @contextmanager
 def _open(path: Name) -> Iterator[BinaryIO]:
     """Open a file to read; whatever the disk reports becomes a WavError."""
+    if isinstance(path, io.BytesIO):  # a file in memory
+        yield path
+        return
     try:
         mode = os.stat(path).st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
@@ -524,12 +528,12 @@ def _open(path: Name) -> Iterator[BinaryIO]:
 
 
 def _size(file: BinaryIO) -> int:
-    return os.fstat(file.fileno()).st_size
+    return file.seek(0, os.SEEK_END)
 
 
 def _walk(path, file):
     """List the chunks of an open file."""
-    _check_first_bytes(path, file.read(64))
+    _check_first_bytes(path, _bytes(file, 0, 64))
     file_size = _size(file)
     data_size, position = UNKNOWN_SIZE, 12
     found: list[Chunk] = []

@@ -10,7 +10,7 @@ from digitlab import voices
 
 ASSETS = ROOT / "book" / "assets"
 ALLOWED = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
-LONG = 20_000  # ms: the first answer of a busy machine
+LONG = 60_000  # ms: the first answer of a busy machine
 EVERYWHERE = ("recording.js", "own_recording.js", "own_controls.js", "own_pictures.js")
 CHAPTERS = ("own_signals.js", "own_digital_audio.js", "own_spectra.js", "own_chapters.js")
 HEAD = (

@@ -118,7 +118,8 @@ def test_what_cannot_be_adapted_is_refused(recogniser):
     assert recipes.find("B1").features == adaptation.FEATURES
 
 
-def test_the_command_line_adapts_saves_and_tells_what_it_gained(tmp_path):
+def test_the_command_line_adapts_saves_and_tells_what_it_gained(tmp_path, monkeypatch):
+    monkeypatch.setattr(adaptation, "EPOCHS", 1)  # how well it learns is tested above
     folder = tmp_path / "mine"
     voices.write_corpus(folder, n_speakers=1, n_takes=3)
     file = tmp_path / "mine.npz"

@@ -14,6 +14,7 @@ from digitlab.evaluation import (
     compare,
     equivalence,
     flows,
+    non_inferiority,
     reliability,
     speaker_interval,
     student_interval,
@@ -410,3 +411,51 @@ def test_the_worst_pairs_come_with_the_clips_to_listen_to(report):
     twice = pool([changed, replace(changed, seed=2)]).worst_pairs(1)
     assert twice["clips"].tolist() == [6] and twice["rows"].tolist() == [[103, 121, 124]]
     assert replace(report, y_pred=report.y_true).worst_pairs().empty
+
+
+# --- non-inferiority --------------------------------------------------------------------------
+
+
+SPEAKERS = np.repeat(np.arange(12), 50)
+
+
+def losing(n_clips, only_of=slice(None)):
+    """Answers that lose so many clips of each of these speakers, of 50."""
+    right = np.ones((12, 50))
+    right[only_of, :n_clips] = 0
+    return right.ravel()
+
+
+def test_a_system_replaces_itself_where_clips_are_many():
+    right = losing(5)
+    result = non_inferiority(right, right, SPEAKERS, margin=0.02)
+    assert result.is_shown and result.difference == 0 and result.speaker_interval == (0, 0)
+    few = non_inferiority(right[::10], right[::10], SPEAKERS[::10], margin=0.02)
+    assert not few.is_shown and few.clip_interval[0] < -0.02
+
+
+def test_a_worse_system_does_not_pass_and_a_better_one_does():
+    old = losing(5)
+    assert not non_inferiority(losing(7), old, SPEAKERS, margin=0.02).is_shown
+    assert non_inferiority(losing(2), old, SPEAKERS, margin=0.02).is_shown
+    worse = non_inferiority(losing(6), old, SPEAKERS, margin=0.05)
+    assert worse.is_shown and worse.difference == pytest.approx(-0.02)
+
+
+def test_what_is_lost_by_one_speaker_is_seen_over_speakers():
+    """Over clips alone it would pass: they say nothing about the next speaker."""
+    old, new = losing(0), losing(8, only_of=[3])
+    result = non_inferiority(new, old, SPEAKERS, margin=0.03)
+    assert result.clip_interval[0] > -0.03 > result.speaker_interval[0]
+    assert not result.is_shown
+
+
+def test_one_speaker_shows_nothing_and_wrong_arguments_are_named():
+    right = losing(0)
+    assert not non_inferiority(right, right, 0 * SPEAKERS, margin=0.02).is_shown
+    with pytest.raises(ValueError, match="600 clips and 5 speakers"):
+        non_inferiority(right, right, SPEAKERS[:5], margin=0.02)
+    with pytest.raises(ValueError, match="both systems must have answered"):
+        non_inferiority(right, right[1:], SPEAKERS, margin=0.02)
+    with pytest.raises(ValueError, match="margin 2"):
+        non_inferiority(right, right, SPEAKERS, margin=2)

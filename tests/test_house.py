@@ -11,6 +11,7 @@ ROOMS = [
     "environment",
     "layouts",
     "riff",
+    "decoding",
     "audio",
     "microphone",
     "voices",
@@ -20,8 +21,8 @@ ROOMS = [
 ]
 ROOMS += ["augment", "features", "speech_measures", "perturbation", "models", "training"]
 ROOMS += ["evaluation", "reports", "plotting", "widgets", "recipes", "recognisers", "pretrained"]
-ROOMS += ["adaptation", "plans", "experiment"]
-ROOMS += ["provenance", "results", "planned", "cli"]
+ROOMS += ["model_cards", "export", "streaming", "adaptation", "plans", "experiment"]
+ROOMS += ["provenance", "results", "planned", "monitoring", "serving", "cli"]
 NEVER = {("plotting", "training"), ("widgets", "training"), ("models", "corpora")}
 PACKAGE = sorted(ROOT.glob("digitlab/**/*.py"))
 FILES = [*PACKAGE, *sorted(ROOT.glob("tests/*.py")), *sorted(ROOT.glob("benchmarks/*.py"))]

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from itertools import accumulate
@@ -283,6 +284,42 @@ def test_two_processes_learn_what_one_does(tmp_path):
     assert np.allclose(figures(one), figures(two), atol=1e-5)
     assert (one.device, two.device) == ("cpu", "2 x cpu")
     assert len(list(tmp_path.glob("*.checkpoint"))) == 2
+
+
+def learn_under_torchrun(file):
+    model = logistic_regression(8, 3)
+    sharing = {"devices": 1, "nodes": 2, "device": "cpu"}
+    lightning.fit(model, CLIPS, epochs=2, batch_size=32, **sharing)
+    np.savez(file, **weights(model))
+
+
+def test_two_machines_learn_what_one_does(tmp_path):
+    """Both are this machine, and this test sets what torchrun would; it starts sooner."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    machines = []
+    for rank in "01":
+        place = {"WORLD_SIZE": "2", "RANK": rank, "LOCAL_WORLD_SIZE": "1", "LOCAL_RANK": "0"}
+        place |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "GROUP_RANK": rank}
+        env = os.environ | place | {"TORCHELASTIC_RUN_ID": "test"}
+        code = f"import sys; sys.path[:] = {[str(Path(__file__).parent), *sys.path]}\n"
+        code += f"import test_lightning as t; t.learn_under_torchrun({str(tmp_path / rank)!r})"
+        command = [sys.executable, "-c", code]
+        machines.append(subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True))
+    for machine in machines:
+        _, errors = machine.communicate(timeout=120)
+        assert machine.returncode == 0, errors
+    alone = logistic_regression(8, 3)
+    lightning.fit(alone, CLIPS, epochs=2, batch_size=32, device="cpu")
+    first, second = (np.load(tmp_path / f"{rank}.npz") for rank in "01")
+    assert same(first, second) and same(weights(alone), first, atol=1e-5)
+
+
+def test_torchrun_and_the_settings_must_agree(monkeypatch):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    with pytest.raises(ValueError, match="started 2 x 2 processes, and 1 devices"):
+        learn()
 
 
 def test_a_damaged_clip_is_named_whichever_process_reads_it(corpus):

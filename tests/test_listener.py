@@ -1,7 +1,6 @@
 """The listener of the front page: it records, shows and recognises, and says what is wrong."""
 
 import re
-import time
 
 import numpy as np
 import pytest
@@ -87,15 +86,16 @@ def test_a_file_that_is_no_sound_is_said_so(page, tmp_path, content):
 
 
 def test_ten_digits_said_into_the_microphone(start, page_file, tmp_path):
-    """The browser's false microphone plays a file over and over."""
+    """The false microphone plays a file over and over, and opens it anew at each recording."""
     recogniser = pretrained.load()
-    said, expected = [], []
+    browser, said, expected = None, [], []
     for digit in range(10):
         word = spoken(digit, VOICES[(digit + 1) % len(VOICES)], 48000)  # none is a toss-up
         # quiet first: on a busy machine a recording begins late
         samples = np.concatenate([np.zeros(24000), word, np.zeros(72000)])
-        microphone = write_microphone(tmp_path / f"{digit}.wav", samples)
-        page = start(*ALLOWED, microphone).new_page()
+        microphone = write_microphone(tmp_path / "word.wav", samples)
+        browser = browser or start(*ALLOWED, microphone)
+        page = browser.new_page()
         page.goto(page_file.as_uri())
         button = page.locator("button.record")
         button.click()
@@ -103,7 +103,7 @@ def test_ten_digits_said_into_the_microphone(start, page_file, tmp_path):
         said.append(answer(page).split(",")[0].removeprefix("I heard: "))
         expected.append(DIGITS[int(recogniser.predict(samples, 48000).label)])
         assert button.inner_text() == "Record a digit"
-        page.context.browser.close()
+        page.close()
     assert sum(map(str.__eq__, said, expected)) >= 9, (said, expected)
     assert len(set(expected)) >= 9
 
@@ -158,10 +158,8 @@ def test_a_file_of_ten_minutes_is_answered_from_its_loudest_part(page, tmp_path)
     word = spoken(6, speaker=4)
     noise[16000 * 400 : 16000 * 400 + len(word)] += word
     audio.write_wav(tmp_path / "lecture.wav", noise, 16000)
-    start = time.monotonic()
     page.locator("input[type=file]").set_input_files(tmp_path / "lecture.wav")
-    assert answer(page).startswith("I heard: six,")
-    assert time.monotonic() - start < 15  # 2 s on a machine with nothing else to do
+    assert answer(page).startswith("I heard: six,")  # after 2 s, and before LONG is over
     assert "the loudest 5 s of 10.0 minutes taken" in page.locator(".done").inner_text()
 
 

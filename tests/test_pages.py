@@ -12,6 +12,7 @@ from bs4 import BeautifulSoup
 from conftest import CHAPTERS
 from jupyter_cache import get_cache
 
+pytestmark = pytest.mark.xdist_group("pages")  # one process does these
 REQUESTS = "script[src], img[src], audio[src], video[src], source[src], iframe[src], link[href]"
 FOREIGN = re.compile(r"(?:https?:)?//", re.I)
 CSS_URL = re.compile(r"(?:url\(|@import\s+(?!url))\s*[\"']?([^\"')\s;]+)")

@@ -11,6 +11,7 @@ sync_api = pytest.importorskip("playwright.sync_api")
 pypdf = pytest.importorskip("pypdf")
 import print_pdf  # noqa: E402
 
+pytestmark = pytest.mark.xdist_group("print")  # one process does these
 SHEETS = {"02_digital_audio": 32}  # it was 41
 
 

@@ -49,8 +49,8 @@ def test_a_file_gives_back_what_was_trained(kept, corpus):
 def test_a_recording_is_refused_above_a_limit_only(kept, limit, label):
     classes = ("other", *"123456789")
     recogniser = replace(kept[0], classes=classes, refuse_above=limit)
-    assert recogniser._label(np.array([0.6, 0.1, 0.3, *np.zeros(7)])) == label
-    assert recogniser._label(np.array([0.1, 0.6, 0.3, *np.zeros(7)])) == "1"
+    assert recogniser.label_of(np.array([0.6, 0.1, 0.3, *np.zeros(7)])) == label
+    assert recogniser.label_of(np.array([0.1, 0.6, 0.3, *np.zeros(7)])) == "1"
 
 
 @pytest.mark.parametrize(

@@ -29,11 +29,9 @@ PENDING = {"C1"}  # hours on two cores, whose row is to be made
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(corpus):
     """Three synthetic voices, seven takes each."""
-    folder = tmp_path_factory.mktemp("voices") / "three"
-    voices.write_corpus(folder, n_speakers=3, n_takes=7)
-    return folder
+    return corpus.folder
 
 
 @pytest.fixture

@@ -1,14 +1,18 @@
-"""The command line: ``digitlab data | run | predict | listen | adapt | course | doctor``."""
+"""The command line: ``digitlab data``, ``run``, ``predict``, ``card`` and others."""
 
 import os
 
 import click
 
+from digitlab.cli.cards import card, compare
 from digitlab.cli.checks import doctor
 from digitlab.cli.courses import course
 from digitlab.cli.datasets import data
+from digitlab.cli.exports import export
 from digitlab.cli.recordings import adapt, listen, predict
 from digitlab.cli.runs import run
+from digitlab.cli.serving import serve
+from digitlab.cli.streams import detect
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -19,5 +23,7 @@ def main() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
-for command in (data, run, predict, listen, adapt, course, doctor):
+COMMANDS = (data, run, predict, listen, detect, adapt, card, compare, export, serve)
+COMMANDS += (course, doctor)
+for command in COMMANDS:
     main.add_command(command)

@@ -9,6 +9,7 @@ import click
 import numpy as np
 
 from digitlab.cli.shared import MODEL, echo, plain, plain_errors, the_recogniser
+from digitlab.cli.streams import THRESHOLD, listen_on
 from digitlab.environment import printable, wrapped
 from digitlab.layouts import OTHER
 
@@ -55,18 +56,27 @@ def predict(model, files, as_json) -> None:
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0.5, max=30),
-    default=2.5,
-    show_default=True,
-    help="How long to record.",
+    help="How long to record.  [default: 2.5]",
 )
-def listen(model, seconds) -> None:
-    """Record from the microphone, and say which digit is spoken. Nothing is kept."""
+@click.option("--continuous", is_flag=True, help="Go on until Ctrl-C; a line for each digit.")
+@THRESHOLD
+def listen(model, seconds, continuous, threshold) -> None:
+    """Record from the microphone, and say which digit is spoken. Nothing is kept.
+
+    With --continuous, `digitlab detect` does the same for a file.
+    """
     from digitlab import microphone
 
+    if continuous and seconds:
+        raise click.UsageError("--seconds is for one recording, without --continuous.")
+    if threshold is not None and not continuous:
+        raise click.UsageError("--threshold goes with --continuous.")
     with plain_errors():
         recogniser = the_recogniser(model)
+        if continuous:
+            return listen_on(recogniser, threshold)
         echo("Say a digit ...")
-        samples, rate = microphone.record(seconds, _show_level)
+        samples, rate = microphone.record(seconds or 2.5, _show_level)
         click.echo("\r" + (BAR + 2) * " " + "\r", nl=False, err=True)
         if microphone.is_clipped(samples):
             echo("The recording is clipped: move away from the microphone, or turn it down.")

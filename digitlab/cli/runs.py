@@ -37,15 +37,15 @@ RESULTS = Path("book/results.csv")
 @click.option(
     "--devices",
     type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
+    default=lambda: environment.launched()[0],
+    show_default="1, or as many as torchrun started",
     help="How many GPUs share a training, or processes without one: where Lightning trains.",
 )
 @click.option(
     "--nodes",
     type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
+    default=lambda: environment.launched()[1],
+    show_default="1, or as many as torchrun uses",
     help="On how many machines: run this on each, with NODE_RANK (0, 1, ...), MASTER_ADDR and "
     "MASTER_PORT set, or by torchrun or Slurm.",
 )

@@ -6,7 +6,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -248,6 +248,37 @@ class Corpus:
             waveforms[row] = preparation.fit(recording)
         return waveforms, summarise(notes)
 
+    def batches(
+        self, preparation: Preparation, n_clips: int = 1024
+    ) -> Iterator[Callable[[], np.ndarray]]:
+        """Yield functions that read the corpus, each a part of it, as a system takes it.
+
+        Nothing is read before such a function is called, and another process may call it: this is
+        what :func:`digitlab.features.compute_to_disk` takes. Taught in chapter 18.
+
+        Parameters
+        ----------
+        preparation : Preparation
+            As for :meth:`prepare`.
+        n_clips : int
+            How many clips each function reads; the last one reads what is left.
+
+        Yields
+        ------
+        function
+            Without arguments; it returns waveforms, (n_clips, n_samples), float32.
+
+        Examples
+        --------
+        >>> from digitlab import corpora
+        >>> batches = list(corpora.load("voices").batches(Preparation(8000, 8192)))
+        >>> len(batches), batches[-1]().shape
+        (5, (704, 8192))
+        """
+        files = [str(path) for path in self.table["path"]]
+        for start in range(0, len(files), n_clips):
+            yield partial(_prepared, files[start : start + n_clips], self.rate, preparation)
+
     def cut(self, preparation: Preparation) -> tuple[list[np.ndarray], tuple[str, ...]]:
         """Read every clip as :meth:`prepare` does, without padding it and scaling it.
 
@@ -409,6 +440,12 @@ class Corpus:
                 byte=None,
                 remedy="Resample it (digitlab.audio.resample), or keep it in a folder of its own.",
             )
+
+
+def _prepared(files: list[str], rate: int, preparation: Preparation) -> np.ndarray:
+    """Read files of one rate as a system takes them."""
+    table = pd.DataFrame({"path": [Path(file) for file in files]})
+    return Corpus("", table, rate, (), "", "").prepare(preparation)[0]
 
 
 def _measured(samples: np.ndarray, rate: int, quiet: float) -> tuple[float, ...]:

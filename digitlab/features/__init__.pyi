@@ -7,6 +7,8 @@ from .normalised import mel_filters as mel_filters
 from .normalised import normalise_levels as normalise_levels
 from .normalised import normalised_log_mel as normalised_log_mel
 from .normalised import power_frames as power_frames
+from .on_disk import compute_to_disk as compute_to_disk
+from .on_disk import read_shards as read_shards
 from .scattering_transform import filter_bank as filter_bank
 from .scattering_transform import log_scattering as log_scattering
 from .scattering_transform import scattering as scattering

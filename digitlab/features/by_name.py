@@ -9,8 +9,8 @@ from digitlab.features.scattering_transform import KEPT_ON_DISK, describe, is_ke
 
 ON_A_DEVICE = ("scattering", *KEPT_ON_DISK)
 NO_FEATURES = (
-    "compute", "timed", "is_cached", "scattering_paths", "filter_bank", "power_frames",
-    "mel_filters", "normalise_levels",
+    "compute", "compute_to_disk", "read_shards", "timed", "is_cached", "scattering_paths",
+    "filter_bank", "power_frames", "mel_filters", "normalise_levels",
 )  # fmt: skip
 
 

@@ -1,2 +1,3 @@
 from . import keras as keras
 from . import torch as torch
+from . import twins as twins

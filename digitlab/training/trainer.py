@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from digitlab.environment import replacing, require
+from digitlab.environment import launched, replacing, require
 from digitlab.training.callbacks import Callback, EarlyStopping, Logger, find
 from digitlab.training.common import Run
 
@@ -133,6 +133,12 @@ def refuse_sharing(n_devices: int, validation, callbacks: Sequence[Callback]) ->
     """Refuse several devices without work for each, or where no program can be started anew."""
     if validation is not None and len(validation) < n_devices:
         raise ValueError(f"{len(validation)} validation clips are too few for {n_devices} devices")
+    devices, nodes = launched()
+    if devices * nodes not in (1, n_devices):
+        raise ValueError(
+            f"torchrun started {devices} x {nodes} processes, and {n_devices} devices are to share "
+            f"the training: say devices={devices} and nodes={nodes}"
+        )
     if n_devices == 1 or _is_launched():
         return
     anew = f"{n_devices} devices cannot share this training: each starts this program anew"

@@ -1,0 +1,81 @@
+"""Weights of exported networks as integers of 8 bits."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from digitlab.environment import replacing, require
+from digitlab.recognisers import refuse_place
+
+AT_ONCE = 16  # clips of a calibration
+
+
+def quantise(file: Path, to: Path, clips: np.ndarray) -> None:
+    """Write an exported ONNX file again, the weights of its network as integers of 8 bits.
+
+    Dense layers and convolutions compute with integers, too: the range of each layer's inputs is
+    taken from clips. The inputs of an LSTM are rounded when they are there, since ONNX Runtime has
+    no other LSTM of integers. Features stay in float32. Taught in chapter 17.
+
+    Parameters
+    ----------
+    file : pathlib.Path
+        What :func:`write` made for ONNX Runtime.
+    to : pathlib.Path
+        The new file; nothing may be there yet.
+    clips : array of shape (n_clips, n_samples), float32
+        Some of the training clips, never those of the test. A hundred are plenty.
+
+    Raises
+    ------
+    FileExistsError
+        If something is there.
+    ImportError
+        If ONNX Runtime is not installed.
+
+    See Also
+    --------
+    digitlab.export.write : It writes the file.
+
+    Notes
+    -----
+    Weights are scaled channel by channel, inputs as a whole. The method is that of B. Jacob et al.,
+    "Quantization and training of neural networks for efficient integer-arithmetic-only inference",
+    CVPR 2018.
+    """
+    refuse_place(to)
+    onnx = require("onnx", extra="onnx")
+    quantization = require("onnxruntime.quantization", extra="onnx")
+    nodes = onnx.load(file).graph.node
+    layers = [
+        node.name
+        for node in nodes
+        if node.op_type in ("Conv", "Gemm", "MatMul")
+        and any(name.startswith("network.") for name in node.input)
+    ]
+    with replacing(Path(to)) as out, tempfile.TemporaryDirectory() as folder:
+        small, rounded = Path(folder, "small.onnx"), Path(folder, "rounded.onnx")
+        quantization.quantize_static(
+            file,
+            small,
+            _reader(quantization, clips),
+            per_channel=True,
+            nodes_to_quantize=layers,
+        )
+        if any(node.op_type == "LSTM" for node in nodes):
+            quantization.quantize_dynamic(small, rounded, op_types_to_quantize=["LSTM"])
+            small = rounded
+        out.write(small.read_bytes())
+
+
+def _reader(quantization, clips: np.ndarray):
+    """Return what hands clips to the calibration."""
+    starts = iter(range(0, len(clips), AT_ONCE))
+
+    class Reader(quantization.CalibrationDataReader):
+        def get_next(self):
+            start = next(starts, None)
+            return None if start is None else {"samples": clips[start : start + AT_ONCE]}
+
+    return Reader()
