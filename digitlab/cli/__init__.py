@@ -23,7 +23,6 @@ def main() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
-COMMANDS = (data, run, predict, listen, detect, adapt, card, compare, export, serve)
-COMMANDS += (course, doctor)
+COMMANDS = (data, run, predict, listen, detect, adapt, card, compare, export, serve, course, doctor)
 for command in COMMANDS:
     main.add_command(command)

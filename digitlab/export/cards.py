@@ -65,7 +65,7 @@ Any number of clips, and any number of samples from 1 to {n_samples:,} ({seconds
 """
 REFUSAL = (
     f'- Behind the graph: answer "{OTHER}", that no digit was spoken, where its probability exceeds '
-    '{limit:g}; else the likeliest digit. A clip of zeros is always "{other}".\n'
+    "{limit:g}; else the likeliest digit. A clip of zeros is always \"{other}\".\n"
 )
 
 
