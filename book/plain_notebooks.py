@@ -281,21 +281,30 @@ def convert(notebook, name: str):
             words = f"**In {FRAMEWORKS[framework(cell)]}**"
             cells.append(new_markdown_cell(words, id=f"{cell.id}-framework"))
         cells += markdown(cell, name) if cell.cell_type == "markdown" else code(cell, name)
-    copied = new_notebook(cells=cells + closing(notebook, name), metadata=notebook.metadata)
-    copied.metadata = copied.metadata | {"hearing_digits": {"digest": digest(copied)}}
-    return copied
+    cells += closing(notebook, name)
+    return signed(new_notebook(cells=cells, metadata=notebook.metadata))
 
 
 def write(folder: Path) -> None:
     """Write all chapters into a folder; a copy in which somebody has changed cells is kept."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, notebook in chapters().items():
-        path, copied = folder / name, convert(notebook, name)
-        old = nbformat.read(path, 4) if path.exists() else None
-        if old is not None and digest(old) != written(old):
-            print(f"{path} is kept, since you have changed it: rename it to get the book's own")
-        elif old is None or written(old) != written(copied):
-            nbformat.write(copied, path)
+        put(convert(notebook, name), folder / name)
+
+
+def put(notebook, path: Path) -> None:
+    """Write a notebook, but not over one in which somebody has changed cells."""
+    old = nbformat.read(path, 4) if path.exists() else None
+    if old is not None and digest(old) != written(old):
+        print(f"{path} is kept, since you have changed it: rename it to get the book's own")
+    elif old is None or written(old) != written(notebook):
+        nbformat.write(notebook, path)
+
+
+def signed(notebook):
+    """Return a notebook with a digest of what its cells say, by which `put` sees changes."""
+    notebook.metadata = notebook.metadata | {"hearing_digits": {"digest": digest(notebook)}}
+    return notebook
 
 
 def digest(notebook) -> str:

@@ -6,6 +6,7 @@ import click
 
 from digitlab.cli.cards import card, compare
 from digitlab.cli.checks import doctor
+from digitlab.cli.courses import course
 from digitlab.cli.datasets import data
 from digitlab.cli.exports import export
 from digitlab.cli.recordings import adapt, listen, predict
@@ -22,6 +23,6 @@ def main() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
-COMMANDS = (data, run, predict, listen, detect, adapt, card, compare, export, serve, doctor)
+COMMANDS = (data, run, predict, listen, detect, adapt, card, compare, export, serve, course, doctor)
 for command in COMMANDS:
     main.add_command(command)

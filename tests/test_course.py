@@ -1,0 +1,241 @@
+"""Assignments: complete, without solutions for students, marked by nbgrader as they should be."""
+
+import builtins
+import copy
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import cell_slices
+import course
+import nbformat
+import pytest
+from click.testing import CliRunner
+from conftest import CHAPTERS, ROOT
+from traitlets.config import PyFileConfigLoader
+from wrong_answers import ALSO_RIGHT, WRONG
+
+from digitlab.cli import main
+
+MARKED = [path.name for path in CHAPTERS if '"course": {' in path.read_text("utf-8")]
+
+THIRD = "03_fourier"  # the chapter whose set-up and answers take the least time
+
+
+def part(cell):
+    """Return what a cell is for: "answer", "check", "words", or else "given"."""
+    grade_id = cell.metadata.get("nbgrader", {}).get("grade_id", "")
+    found = re.fullmatch(r"ex-.*-(answer|check|words)", grade_id)
+    return found[1] if found else "given"
+
+
+def run(source, names):
+    exec(compile(source, "a cell", "exec"), names)
+
+
+def test_a_slice_holds_what_is_read_and_what_changed_it():
+    cells = ["import json", "a = 1\nb = [a]", "def f(x):\n    return x * scale", "scale = 2"]
+    cells += ["b.append(3)\nlen(b)", "scale = 3", "if a:\n    b[0] = 5", "c = f(1)", "print(b)\n7"]
+    assert cell_slices.needed(cells, "b") == [1, 4, 6]
+    assert cell_slices.needed(cells, "c") == [2, 3, 5, 7]  # both scales: who knows which it reads
+    assert cell_slices.needed(cells, "[json.dumps(c) for c in 'ab']") == [0]
+    assert cell_slices.needed(cells, "for scale in (1, 2):\n    scale += 1") == []
+
+
+def test_at_least_six_assignments_have_three_exercises_for_the_machine():
+    n_checks = {
+        name: sum("check" in exercise.course for exercise in course.exercises(name))
+        for name in MARKED
+    }
+    assert sum(n >= 3 for n in n_checks.values()) >= 6
+
+
+@pytest.mark.parametrize("name", [path.name for path in CHAPTERS])
+def test_students_see_neither_solutions_nor_hidden_tests(name):
+    found, student = course.exercises(name), course.student(name)
+    nbformat.validate(student)
+    text = "\n".join(cell.source for cell in student.cells)
+    assert "BEGIN" not in text and "nbgrader" not in json.dumps(student)
+    answers = {c.id: c.source for c in student.cells if c.id.endswith(("-answer", "-words"))}
+    chapter = "\n".join(cell.source for cell in course.setup(name, found))
+    assert len(found) >= 3
+    for exercise in found:
+        assert answers[f"{exercise.label}-answer"] == course.YOURS["code"]
+        if exercise.question:
+            assert answers[f"{exercise.label}-words"].endswith(course.YOURS["markdown"])
+        given = [cell.source for cell in exercise.given]
+        shown = lines("\n".join([chapter, exercise.course.get("check", ""), *given]))
+        secret = lines(exercise.answer + "\n" + exercise.course.get("hidden", ""))
+        assert not [line for line in (secret - shown) & lines(text) if len(line) > 15]
+
+
+def lines(text):
+    return {line.strip() for line in text.splitlines()}
+
+
+@pytest.mark.parametrize("name", [path.name for path in CHAPTERS])
+def test_links_lead_somewhere_and_marked_cells_have_names(name):
+    source = course.source(name)
+    ids = {cell.id for cell in source.cells}
+    headings = [cell.source for cell in source.cells if cell.cell_type == "markdown"]
+    anchors = {
+        re.sub(r"[*`]", "", heading).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", "\n".join(headings), re.M)
+    }
+    for target in re.findall(r"\]\(([^)\s\"]+)", "\n".join(headings)):
+        place = target.partition("=")
+        there = {"#cell-id": ids, "#heading": anchors}.get(place[0], {place[2]})
+        assert target.startswith("http") or place[2] in there, target
+    grade_ids = [c.metadata.nbgrader.grade_id for c in source.cells if "nbgrader" in c.metadata]
+    assert len(grade_ids) == len(set(grade_ids))
+
+
+@pytest.mark.parametrize("name", [path.name for path in CHAPTERS])
+def test_no_name_is_missing(name):
+    code = [c for c in course.source(name).cells if c.cell_type == "code" and c.id != "install"]
+    found = cell_slices.names("\n".join(cell.source for cell in code))
+    missing = (found.reads | found.reads_later) - found.binds - found.changes
+    assert not missing - set(dir(builtins)) - {"display"}  # IPython's
+    assert not found.reads - set(dir(builtins)) - {"display"}
+
+
+@pytest.mark.parametrize("name", MARKED)
+def test_checks_take_right_answers_and_refuse_wrong_ones(name, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    names, taken = {"__name__": "__main__"}, []
+    found = [exercise for exercise in course.exercises(name) if "check" in exercise.course]
+    for cell in course.setup(name, found):
+        run(cell.source, names)
+    for exercise in found:
+        for cell in exercise.given:
+            run(cell.source if cell.cell_type == "code" else "", names)
+        right, check = dict(names), course.check(exercise).source
+        run(exercise.answer, right)  # alone: it does not rest on the answers before
+        run(check, dict(right))
+        taken += [wrong for wrong in WRONG[exercise.label] if takes(check, right, wrong)]
+        taken += [f"nothing for {exercise.label}"] * takes(check, names, "")
+        for other in ALSO_RIGHT.get(exercise.label, []):
+            assert takes(check, right, other), other
+    assert not taken
+    assert len(found) >= 3
+
+
+def takes(check, right, wrong):
+    """Tell whether a check passes once something wrong replaces a part of the right answer."""
+    names = dict(right)
+    run(wrong, names)
+    try:
+        run(check, names)
+    except Exception:
+        return False
+    return True
+
+
+def test_what_the_metadata_may_hold():
+    with pytest.raises(ValueError, match=r"ex-1 has \['pionts'\] in its metadata"):
+        course.known({"pionts": 2}, "ex-1")
+    with pytest.raises(ValueError, match="no check that students see"):
+        course.known({"hidden": "assert a == 1"}, "ex-1")
+    with pytest.raises(ValueError, match="no chapter 99: the book has 1 to"):
+        course.chapter(99)
+
+
+def test_the_command_writes_and_keeps_what_was_changed(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    arguments = ["course", "make", "1", "--out", str(tmp_path)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    student = tmp_path / "student" / MARKED[0]
+    rubric = tmp_path / "rubric" / "01_sound_waves.md"
+    assert "| 1.2 | 3 | 2 |" in rubric.read_text("utf-8")
+    assert "1 point: equal noises" in rubric.read_text("utf-8")
+    notebook = nbformat.read(student, 4)
+    notebook.cells[-1].source = "mine"
+    nbformat.write(notebook, student)
+    rubric.write_text("mine", "utf-8")
+    result = CliRunner().invoke(main, arguments)
+    assert f"{student} is kept" in result.output and f"{rubric} is kept" in result.output
+    assert nbformat.read(student, 4).cells[-1].source == "mine"
+    assert rubric.read_text("utf-8") == "mine"
+
+
+def test_without_the_book_the_command_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["course", "make", "1", "--out", "handout"])
+    assert result.exit_code == 1 and "run this beside the book" in result.output
+
+
+@pytest.fixture(scope="module")
+def classroom(tmp_path_factory):
+    """Return what runs nbgrader, the folder it runs in, and the release of chapter 3."""
+    apps = pytest.importorskip("nbgrader.apps")
+    folder = tmp_path_factory.mktemp("handout")
+    course.make(3, folder)
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(folder)).load_config()
+    config.CourseDirectory.root = str(folder)
+    with pytest.MonkeyPatch.context() as patch:  # nbgrader calls the command alembic
+        patch.setenv(
+            "PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        )
+        nbgrader = apps.NbGraderAPI(config=config)
+        done(nbgrader.generate_assignment(THIRD))
+        yield nbgrader, folder, nbformat.read(folder / "release" / THIRD / f"{THIRD}.ipynb", 4)
+
+
+def done(result):
+    assert result["success"], result.get("error") or result.get("log")
+
+
+def test_the_release_of_nbgrader_says_what_the_student_notebook_says(classroom):
+    ours = [cell.source for cell in course.student(f"{THIRD}.ipynb").cells]
+    assert [cell.source for cell in classroom[2].cells] == ours
+
+
+def submission(release, student, found):
+    """Return what a student hands in, cell by cell."""
+    notebook = copy.deepcopy(release)
+    labels = [exercise.label for exercise in found]
+    answers = {f"{exercise.label}-answer": exercise.answer for exercise in found}
+    if student == "wrong":
+        for label in labels:
+            answers[f"{label}-answer"] += "\n" + WRONG[label][0]
+    elif student == "crashing":
+        answers[f"{labels[0]}-answer"] = "1 / 0"
+        answers[f"{labels[1]}-answer"] = "def read_number(call) return 7"  # no Python at all
+    for cell in notebook.cells if student != "empty" else ():
+        if part(cell) == "answer":
+            cell.source = answers[cell.metadata.nbgrader.grade_id]
+        elif part(cell) == "words":
+            cell.source = "They look different and sound alike."
+        elif part(cell) == "check" and student == "wrong":
+            cell.source = "assert True  # better so"
+    return notebook
+
+
+def test_nbgrader_gives_the_right_marks(classroom):
+    nbgrader, folder, release = classroom
+    found = course.exercises(f"{THIRD}.ipynb")
+    for student in ("right", "wrong", "empty", "crashing"):
+        file = folder / "submitted" / student / THIRD / f"{THIRD}.ipynb"
+        file.parent.mkdir(parents=True)
+        nbformat.write(submission(release, student, found), file)
+    done(nbgrader.autograde(THIRD, "*"))
+    points = [exercise.points for exercise in found]
+    words = f"{found[0].label}-words"
+    with nbgrader.gradebook as gradebook:
+        assert gradebook.find_assignment(THIRD).max_score == sum(points) + 2
+        by_hand = gradebook.find_grade(words, THIRD, THIRD, "right")
+        assert by_hand.needs_manual_grade and by_hand.auto_score is None
+        by_hand.manual_score, by_hand.needs_manual_grade = 1.5, False
+        gradebook.db.commit()
+        scores = {s.student_id: s.score for s in gradebook.assignment_submissions(THIRD)}
+        assert not gradebook.find_grade(words, THIRD, THIRD, "empty").needs_manual_grade
+    right = sum(points) + 1.5
+    assert scores == {"right": right, "wrong": 0, "empty": 0, "crashing": sum(points[2:])}
+    done(nbgrader.generate_feedback(THIRD))
+    for student, score in scores.items():
+        page = (folder / "feedback" / student / THIRD / f"{THIRD}.html").read_text("utf-8")
+        assert f"Score: {score} / {sum(points) + 2}" in page
+        assert ("SyntaxError" in page) == (student == "crashing")
