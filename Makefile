@@ -95,7 +95,7 @@ word: .venv/installed ## Draw the moving picture of the front page
 	$(BIN)/python book/draw_word.py > book/assets/word.svg
 
 package: .venv/installed ## Build the package for the index of packages into dist/, and check it
-	$(BIN)/python -m pip install --constraint constraints.txt build twine
+	$(BIN)/python -m pip install build twine
 	rm -rf dist
 	$(BIN)/python -m build
 	$(BIN)/twine check --strict dist/*
