@@ -14,7 +14,7 @@ import torch
 
 from digitlab.export import front_ends
 from digitlab.models.torch.layers import LSTM, LogMel, Scattering, SkipZeros, Spectrogram
-from digitlab.models.torch.networks import _MeanOverUnits, _MeanState
+from digitlab.models.torch.networks import MeanOverUnits, MeanState
 
 LARGEST = 64  # transform that is one product with a matrix
 
@@ -213,7 +213,7 @@ class Steps(torch.nn.Module):
 
     def __init__(self, lstm: LSTM):
         super().__init__()
-        self.states, self.is_mean = Recurrent(lstm), isinstance(lstm, _MeanState)
+        self.states, self.is_mean = Recurrent(lstm), isinstance(lstm, MeanState)
 
     def forward(self, clips):
         """Run over the steps that are not zero; return the mean or the last of the states."""
@@ -252,7 +252,7 @@ def exportable(model: torch.nn.Sequential) -> torch.nn.Sequential:
     for layer in model:
         if isinstance(layer, LSTM) and layers and isinstance(layers[-1], SkipZeros):
             layers[-1] = Steps(layer)
-        elif isinstance(layer, _MeanOverUnits):
+        elif isinstance(layer, MeanOverUnits):
             layers += [Recurrent(layer), Step(partial(torch.mean, dim=2))]
         elif isinstance(layer, Spectrogram):
             layers.append(Step(partial(_spectrogram, settings=layer)))
