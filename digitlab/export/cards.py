@@ -40,7 +40,8 @@ CARD = """\
 | | |
 |:--|:--|
 | System | {recipe}: `{features}` and `{builder}` of digitlab |
-| Trained on | {n_train:,} clips of {corpus} ({split} split, {scale} scale, seed {seed}, {framework}) |
+| Trained on | {n_train:,} clips of {corpus} \
+({split} split, {scale} scale, seed {seed}, {framework}) |
 | Test accuracy | {test_accuracy:.3f} on the test clips of that split |
 | Corpus digest | `{corpus_digest}` |
 | SHA-256 of this file | `{digest}` |
@@ -52,10 +53,12 @@ CARD = """\
 | `samples` | float32 | (n_clips, n_samples) | sounds at {rate:,} Hz, one channel, full scale 1 |
 | `probabilities` | float32 | (n_clips, {n_classes}) | of {classes}, in this order |
 
-Any number of clips, and any number of samples from 1 to {n_samples:,} ({seconds:.3f} s). Of longer sounds, what comes after the first {n_samples:,} samples is cut off.
+Any number of clips, and any number of samples from 1 to {n_samples:,} ({seconds:.3f} s). \
+Of longer sounds, what comes after the first {n_samples:,} samples is cut off.
 
 - Inside the graph: zeros {where} a shorter sound, {peak}the features, the network.
-- To be done before: mixing down to one channel, removing a DC offset, resampling to {rate:,} Hz, and cutting a longer recording to its word. `digitlab.preparation.cut_to_fit` does all four.
+- To be done before: mixing down to one channel, removing a DC offset, resampling to {rate:,} Hz, \
+and cutting a longer recording to its word. `digitlab.preparation.cut_to_fit` does all four.
 {other}
 ## Example
 
@@ -64,8 +67,8 @@ Any number of clips, and any number of samples from 1 to {n_samples:,} ({seconds
 ```
 """
 REFUSAL = (
-    f'- Behind the graph: answer "{OTHER}", that no digit was spoken, where its probability exceeds '
-    "{limit:g}; else the likeliest digit. A clip of zeros is always \"{other}\".\n"
+    '- Behind the graph: answer "{other}", that no digit was spoken, where its probability '
+    'exceeds {limit:g}; else the likeliest digit. A clip of zeros is always "{other}".\n'
 )
 
 

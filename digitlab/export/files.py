@@ -25,9 +25,9 @@ def write(recogniser: Recogniser, file: Path, to: str = "onnx") -> None:
 
     The graph takes ``samples``, float32 of shape (n_clips, n_samples) at the recogniser's rate,
     with any number of samples from 1 on; what exceeds the length of a clip is cut off at its end.
-    It returns ``probabilities`` of shape (n_clips, n_classes). Padding, peak normalisation, features
-    and network are inside; resampling, mixing channels and finding a word in a long recording are
-    not. Taught in chapter 17.
+    It returns ``probabilities`` of shape (n_clips, n_classes). Padding, peak normalisation,
+    features and network are inside; resampling, mixing channels and finding a word in a long
+    recording are not. Taught in chapter 17.
 
     Parameters
     ----------
@@ -96,6 +96,7 @@ def _to_onnx(compute: Callable, recogniser: Recogniser, file: Path) -> None:
         dynamo=True,
         verbose=False,
     )
+    assert program is not None
     common.DeduplicateInitializersPass(size_limit=2**30)(program.model)
     common.ClearMetadataAndDocStringPass()(program.model)  # paths on this machine
     program.save(file)

@@ -7,6 +7,7 @@ same names. It returns what the feature of its name does, to within the rounding
 
 import math
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 from scipy.signal import get_window
@@ -19,7 +20,6 @@ from digitlab.features.settings import mel_filters as librosa_filters
 from digitlab.features.spectrograms import HOP_S, WINDOW_S
 
 DECIBELS = 10 / math.log(10)  # of a natural logarithm
-TINY = float(np.finfo(np.float32).tiny)
 FAINTEST, RANGE_DB = 1e-10, 80  # librosa's, of power and of levels below the maximum
 
 
@@ -39,7 +39,7 @@ def magnitude_spectrogram(clips, rate: int, lib: ModuleType):
     """Return (n_clips, n_frames, 129, 1)."""
     window = get_window("hann", 233, fftbins=False)
     powers = _powers(_frames(clips, 233, 128, lib), window, 256, lib)
-    return lib.sqrt(powers + TINY)[..., None]
+    return lib.sqrt(powers)[..., None]
 
 
 def log_mel(clips, rate: int, lib: ModuleType):
@@ -89,7 +89,8 @@ def log_mel_statistics(clips, rate: int, lib: ModuleType):
     """Return (n_clips, 120)."""
     powers = _mel_powers(clips, rate, lib)
     levels = _normalised(powers, lib, each_band=False)
-    sounds = _is_within(*_loudness(powers, lib), normalised.SOUNDING_DB, lib)
+    frames, loudest = _loudness(powers, lib)
+    sounds = _is_within(frames, loudest, normalised.SOUNDING_DB, lib)
     n_frames = lib.sum(sounds, 1)
     mean = lib.sum(levels * sounds, 1) / n_frames
     variance = lib.sum((levels - mean) * (levels - mean) * sounds, 1) / n_frames
@@ -109,7 +110,7 @@ def scattering_course(clips, rate: int, lib: ModuleType):
     n_stages = scattering_transform.STAGES
     coefficients = scattering(clips, _scale(rate), 12, lib)[:, 1:]
     levels = lib.log(1 + lib.abs(coefficients) / 1e-5)
-    loudness = lib.mean(levels, 1) + 1e-9
+    loudness = lib.at_least(lib.mean(levels, 1), 1e-9)
     positions = (lib.cumsum(loudness) - loudness / 2) / lib.sum(loudness, 2)
     stages = []
     for stage in range(n_stages):
@@ -170,7 +171,7 @@ def spectrogram(clips, settings, lib: ModuleType) -> list:
     if settings.power is None:
         return _spectra(frames, window, settings.n_fft, lib)
     powers = _powers(frames, window, settings.n_fft, lib)
-    return [powers if settings.power == 2 else (powers + TINY) ** (settings.power / 2)]
+    return [powers if settings.power == 2 else powers ** (settings.power / 2)]
 
 
 def scattering(clips, J: int, Q: int, lib: ModuleType):
@@ -182,7 +183,7 @@ def scattering(clips, J: int, Q: int, lib: ModuleType):
     plan = scattering_plan(clips.shape[1], J, Q)
     padded = lib.mirror(clips, *plan.padding)[:, None]
     spectrum = lib.fft(padded, None)
-    paths, parents = [lib.project(padded, plan.average)], []
+    paths, parents = [lib.project(padded, plan.average)], list[Any]()
     for level in plan.levels:
         if level.second:
             lowest = [_lowest(parent, level.length, lib) for parent in parents]
@@ -222,7 +223,7 @@ def _responses(pairs: np.ndarray, length: int) -> np.ndarray:
 
 def _modulus(spectrum: list, lib: ModuleType):
     real, imaginary = lib.fft(spectrum[0], -spectrum[1])
-    return lib.sqrt(real * real + imaginary * imaginary + TINY)
+    return lib.sqrt(real * real + imaginary * imaginary)
 
 
 def _log_mel_frames(clips, rate: int, lib: ModuleType):
@@ -260,7 +261,9 @@ def _loudness(powers, lib: ModuleType) -> tuple:
 
 
 def _is_within(frames, loudest, range_db: float, lib: ModuleType):
-    return lib.number(frames + normalised.LEAST_POWER >= loudest * 10 ** (-range_db / 10))
+    # not a sum as in NumPy: exporters to ONNX take the addition of 1e-20 for one of nothing
+    frames = lib.at_least(frames, normalised.LEAST_POWER)
+    return lib.number(frames >= loudest * 10 ** (-range_db / 10))
 
 
 def _frames(clips, length: int, hop: int, lib: ModuleType):

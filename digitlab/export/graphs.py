@@ -39,5 +39,5 @@ def _probabilities(recogniser: Recogniser, sounds, network: Callable, lib: Modul
     if OTHER not in recogniser.classes:
         return probabilities
     is_other = np.array([name == OTHER for name in recogniser.classes])
-    sounding = lib.number(lib.max(lib.abs(clips), 1) > 0)
-    return probabilities * sounding + lib.constant(is_other) * (1 - sounding)
+    sounding = lib.max(lib.abs(clips), 1) > 0
+    return lib.where(sounding, probabilities, lib.constant(is_other)[np.newaxis])

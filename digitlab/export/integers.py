@@ -8,7 +8,7 @@ import numpy as np
 from digitlab.environment import replacing, require
 from digitlab.recognisers import refuse_place
 
-AT_ONCE = 16  # clips of a calibration
+AT_ONCE = 2  # clips of a calibration: all that is computed of them is in memory
 
 
 def quantise(file: Path, to: Path, clips: np.ndarray) -> None:

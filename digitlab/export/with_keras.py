@@ -134,24 +134,24 @@ def exportable(model: keras.Model) -> keras.Model:
     """Return a network with the same weights, of built-in layers and operations alone."""
     steps: dict[str, object] = {}
 
-    def call(layer, *arguments, **settings):
+    def call(layer, x, *others, **settings):
         if isinstance(layer, SkipZeros):
-            sorted_steps, steps["mask"] = _sorted(*arguments)
+            sorted_steps, steps["mask"] = _sorted(x)
             return sorted_steps
         if isinstance(layer, Spectrogram):
-            parts = front_ends.spectrogram(*arguments, layer, LIB)
+            parts = front_ends.spectrogram(x, layer, LIB)
             return ops.swapaxes(ops.stack(parts, axis=3), 1, 2)
         if isinstance(layer, LogMel):
-            powers = ops.swapaxes(arguments[0][..., 0], 1, 2)
+            powers = ops.swapaxes(x[..., 0], 1, 2)
             bands = ops.log(project(powers, layer._filters.T) + front_ends.FLOOR)
             return ops.swapaxes(bands, 1, 2)[..., None]
         if isinstance(layer, Scattering):
-            return front_ends.scattering(*arguments, layer.J, layer.Q, LIB)
+            return front_ends.scattering(x, layer.J, layer.Q, LIB)
         if steps and isinstance(layer, keras.layers.LSTM | keras.layers.GlobalAveragePooling1D):
             settings["mask"] = steps["mask"]
-        return layer(*arguments, **settings)
+        return layer(x, *others, **settings)
 
-    functional = keras.Model(model.inputs, model.outputs, name="network")
+    functional = keras.Model(model.inputs[0], model.outputs[0], name="network")
     return keras.models.clone_model(
         functional, clone_function=lambda layer: layer, call_function=call
     )

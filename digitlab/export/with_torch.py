@@ -14,7 +14,7 @@ import torch
 
 from digitlab.export import front_ends
 from digitlab.models.torch.layers import LSTM, LogMel, Scattering, SkipZeros, Spectrogram
-from digitlab.models.torch.networks import _MeanOverUnits, _MeanState
+from digitlab.models.torch.networks import MeanOverUnits, MeanState
 
 LARGEST = 64  # transform that is one product with a matrix
 
@@ -123,12 +123,12 @@ def _by_matrices(real, imaginary):
     length, shape = real.shape[-1], real.shape[1:-1]
     n = _divisor(length)
     if n == 1:
-        return _times(real, imaginary, _phases(length, length, length), torch.matmul)
+        return _times([real, imaginary], _phases(length, length, length), torch.matmul)
     m = length // n
     columns = [x if x is None else _cut(x, shape, n, m) for x in (real, imaginary)]
-    columns = _times(*columns, _phases(n, n, n), torch.matmul)
+    columns = _times(columns, _phases(n, n, n), torch.matmul)
     rows = [x.swapaxes(-1, -2) for x in columns]
-    rows = _times(*rows, _phases(length, n, m), torch.mul)
+    rows = _times(rows, _phases(length, n, m), torch.mul)
     rows = _by_matrices(*(x.reshape(-1, math.prod(shape) * n, m) for x in rows))
     return [_cut(x, shape, n, m).reshape(-1, *shape, length) for x in rows]
 
@@ -138,15 +138,16 @@ def _cut(x, shape, n, m):
     return x.reshape(-1, *shape, n, m).swapaxes(-1, -2)
 
 
-def _times(real, imaginary, phases, product):
-    """Multiply by complex constants."""
+def _times(parts, phases, product):
+    """Multiply real and imaginary parts by complex constants."""
+    real, imaginary = parts
     cosines, sines = map(constant, phases)
     if imaginary is None:
-        return product(real, cosines), product(real, sines)
-    return (
+        return [product(real, cosines), product(real, sines)]
+    return [
         product(real, cosines) - product(imaginary, sines),
         product(real, sines) + product(imaginary, cosines),
-    )
+    ]
 
 
 def _phases(length, n_rows, n_columns):
@@ -212,7 +213,7 @@ class Steps(torch.nn.Module):
 
     def __init__(self, lstm: LSTM):
         super().__init__()
-        self.states, self.is_mean = Recurrent(lstm), isinstance(lstm, _MeanState)
+        self.states, self.is_mean = Recurrent(lstm), isinstance(lstm, MeanState)
 
     def forward(self, clips):
         """Run over the steps that are not zero; return the mean or the last of the states."""
@@ -249,9 +250,9 @@ def exportable(model: torch.nn.Sequential) -> torch.nn.Sequential:
     layers: list[torch.nn.Module] = []
     lib = sys.modules[__name__]
     for layer in model:
-        if layers and isinstance(layers[-1], SkipZeros):
+        if isinstance(layer, LSTM) and layers and isinstance(layers[-1], SkipZeros):
             layers[-1] = Steps(layer)
-        elif isinstance(layer, _MeanOverUnits):
+        elif isinstance(layer, MeanOverUnits):
             layers += [Recurrent(layer), Step(partial(torch.mean, dim=2))]
         elif isinstance(layer, Spectrogram):
             layers.append(Step(partial(_spectrogram, settings=layer)))

@@ -71,7 +71,9 @@ def to_torch(trained: "keras.Model", twin: "torch.nn.Module") -> None:
     _refuse_strangers([value.shape for value in values], own)
     for target, value in zip(own, values, strict=True):
         shape = (*target.shape[2:], target.shape[1], target.shape[0]) if target.ndim > 1 else None
-        target[...] = value if shape is None else np.moveaxis(value.reshape(shape), (-2, -1), (1, 0))
+        target[...] = (
+            value if shape is None else np.moveaxis(value.reshape(shape), (-2, -1), (1, 0))
+        )
 
 
 def _numbers(model: "torch.nn.Module") -> list[np.ndarray]:

@@ -124,7 +124,7 @@ def raw_lstm(n_steps: int, n_features: int, n_classes: int, *, seed: int = 0) ->
     (4510, 4510)
     """
     with _seeded(seed):
-        lstm = _LastState(n_features, 25)
+        lstm = LastState(n_features, 25)
         return torch.nn.Sequential(SkipZeros(), lstm, *_published_head(25, 50, n_classes))
 
 
@@ -153,7 +153,7 @@ def mel_lstm(n_steps: int, n_features: int, n_classes: int, *, seed: int = 0) ->
     (318218, 318218)
     """
     with _seeded(seed):
-        lstm = _MeanOverUnits(n_features, 256)
+        lstm = MeanOverUnits(n_features, 256)
         return torch.nn.Sequential(lstm, *_published_head(n_steps, 256, n_classes))
 
 
@@ -182,7 +182,7 @@ def frame_lstm(n_steps: int, n_features: int, n_classes: int, *, seed: int = 0) 
     (33674, 33674)
     """
     with _seeded(seed):
-        lstm = _MeanState(n_features, 64)
+        lstm = MeanState(n_features, 64)
         return torch.nn.Sequential(SkipZeros(), lstm, *_dense_layers((64,), n_classes))
 
 
@@ -477,21 +477,30 @@ class _PackedLSTM(LSTM):
         return super().forward(padded, states)[0], lengths
 
 
-class _LastState(_PackedLSTM):
+class LastState(_PackedLSTM):
+    """An LSTM's state after the last step of packed clips."""
+
     def forward(self, steps, states=None):
+        """Return (n_clips, n_units)."""
         states, lengths = super().forward(steps, states)
         return states.take_along_dim(lengths[..., None] - 1, dim=1)[:, 0]
 
 
-class _MeanState(_PackedLSTM):
+class MeanState(_PackedLSTM):
+    """The mean of an LSTM's states over the steps of packed clips."""
+
     def forward(self, steps, states=None):
+        """Return (n_clips, n_units)."""
         states, lengths = super().forward(steps, states)
         is_step = torch.arange(states.shape[1], device=states.device) < lengths
         return (states * is_step[..., None]).sum(dim=1) / lengths
 
 
-class _MeanOverUnits(LSTM):
+class MeanOverUnits(LSTM):
+    """The mean of an LSTM's units at each step."""
+
     def forward(self, steps, states=None):
+        """Return (n_clips, n_steps)."""
         return super().forward(steps, states)[0].mean(dim=2)
 
 
