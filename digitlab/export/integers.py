@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from digitlab.environment import replacing, require
+from digitlab.export.files import quiet
 from digitlab.recognisers import refuse_place
 
 AT_ONCE = 2  # clips of a calibration: all that is computed of them is in memory
@@ -54,7 +55,7 @@ def quantise(file: Path, to: Path, clips: np.ndarray) -> None:
         if node.op_type in ("Conv", "Gemm", "MatMul")
         and any(name.startswith("network.") for name in node.input)
     ]
-    with replacing(Path(to)) as out, tempfile.TemporaryDirectory() as folder:
+    with replacing(Path(to)) as out, tempfile.TemporaryDirectory() as folder, quiet():
         small, rounded = Path(folder, "small.onnx"), Path(folder, "rounded.onnx")
         quantization.quantize_static(
             file,

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -339,7 +340,7 @@ class Listener:
         return [found]
 
 
-def read_blocks(file: riff.Name, seconds: float = 0.1) -> tuple[Iterator[np.ndarray], int]:
+def read_blocks(file: str | Path, seconds: float = 0.1) -> tuple[Iterator[np.ndarray], int]:
     """Read a WAV file block by block, so that one of any length takes little memory.
 
     Parameters
@@ -374,7 +375,7 @@ def read_blocks(file: riff.Name, seconds: float = 0.1) -> tuple[Iterator[np.ndar
     return _blocks(file, max(round(seconds * wav.rate), 1), wav.data_offset), wav.rate
 
 
-def _blocks(file: riff.Name, n_block: int, byte: int) -> Iterator[np.ndarray]:
+def _blocks(file: str | Path, n_block: int, byte: int) -> Iterator[np.ndarray]:
     try:
         with open(file, "rb") as source, soundfile.SoundFile(source) as sound:
             for block in sound.blocks(n_block, dtype="float32", always_2d=True):
