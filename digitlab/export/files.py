@@ -71,7 +71,7 @@ def write(recogniser: Recogniser, file: Path, to: str = "onnx") -> None:
         refuse_place(place)
     compute = computation(recogniser)
     same = in_framework(recogniser, "keras" if to == "keras" else "torch")
-    with replacing(file) as out, tempfile.TemporaryDirectory() as folder, _quiet():
+    with replacing(file) as out, tempfile.TemporaryDirectory() as folder, quiet():
         written = Path(folder, f"graph{FORMATS[to]}")
         WRITERS[to](compute, same, written)
         out.write(written.read_bytes())
@@ -134,7 +134,7 @@ def _in_torch(compute: Callable, recogniser: Recogniser) -> tuple[Any, Any, dict
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep to themselves what exporters print about their own progress."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
