@@ -306,6 +306,16 @@ def test_the_lstm_is_made_of_integers_too(exported, folder):
     assert 0 < error < 0.05
 
 
+def test_a_spectrogram_inside_a_network_stays_in_float32(exported, folder):
+    onnx, recogniser = pytest.importorskip("onnx"), untrained("C5")
+    small = folder / "c5_int8.onnx"
+    export.quantise(exported("C5"), small, clips_for(recogniser.preparation))
+    nodes = onnx.load(small).graph.node
+    rounded = {name for node in nodes if node.op_type == "DequantizeLinear" for name in node.output}
+    fed = {node.op_type for node in nodes if rounded & set(node.input)}
+    assert {"Conv", "Gemm"} <= fed and "MatMul" not in fed
+
+
 def test_what_cannot_be_exported_is_refused_before_anything_is_written(tmp_path):
     recogniser = pretrained.load()
     for changed, place, to, message in (

@@ -9,6 +9,7 @@ from digitlab.environment import replacing, require
 from digitlab.export.files import quiet
 from digitlab.recognisers import refuse_place
 
+LAYERS = ("Conv", "Gemm")  # a product alone (MatMul) belongs to a spectrogram, also in a network
 AT_ONCE = 2  # clips of a calibration: all that is computed of them is in memory
 
 
@@ -17,7 +18,8 @@ def quantise(file: Path, to: Path, clips: np.ndarray) -> None:
 
     Dense layers and convolutions compute with integers, too: the range of each layer's inputs is
     taken from clips. The inputs of an LSTM are rounded when they are there, since ONNX Runtime has
-    no other LSTM of integers. Features stay in float32. Taught in chapter 17.
+    no other LSTM of integers. Features stay in float32, also where the spectrogram is a stage of
+    the network. Taught in chapter 17.
 
     Parameters
     ----------
@@ -52,8 +54,7 @@ def quantise(file: Path, to: Path, clips: np.ndarray) -> None:
     layers = [
         node.name
         for node in nodes
-        if node.op_type in ("Conv", "Gemm", "MatMul")
-        and any(name.startswith("network.") for name in node.input)
+        if node.op_type in LAYERS and any(name.startswith("network.") for name in node.input)
     ]
     with replacing(Path(to)) as out, tempfile.TemporaryDirectory() as folder, quiet():
         small, rounded = Path(folder, "small.onnx"), Path(folder, "rounded.onnx")
