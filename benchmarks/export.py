@@ -5,7 +5,7 @@ one thread: with digitlab, and with ONNX Runtime alone. Both start from the reco
 system's rate, so padding, scaling and features count. The calibration of the integers sees 100
 training clips. Mel filters stay in float32: when those of C5 were rounded to 8 bits, too, it
 recognised 0.31 of its test clips in place of 0.85. Rows are written to ``book/export.csv``; those
-that are there are not made again.
+that are there are not made again, so delete them when :mod:`digitlab.export` has changed.
 
     python benchmarks/export.py
 """
