@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from digitlab import audio, corpora, environment, experiment, recipes, results
-from digitlab.cli import main, runs
+from digitlab.cli import checks, main, runs
 
 ROOT = Path(__file__).parents[1]
 
@@ -155,6 +155,27 @@ def test_the_doctor_finds_what_is_wrong(monkeypatch, tmp_path):
     ill = command("doctor")
     assert ill.exit_code == 1
     assert "DIGITLAB_DATA is set and" in ill.output
+
+
+def test_the_doctor_tells_whether_a_machine_will_do_for_the_course(monkeypatch, tmp_path):
+    fit = command("doctor", "--course")
+    assert "a small training and an answer" in fit.output and "cores" in fit.output
+    monkeypatch.setattr(checks, "_check_trial", lambda: None)  # it was tried above
+    monkeypatch.setattr(checks, "FOR_THE_COURSE", ("no_such_library",))
+    monkeypatch.setattr(checks, "LEAST_CORES", 10_000)
+    monkeypatch.setattr(checks, "LEAST_FREE_GB", 10_000)
+    monkeypatch.setenv("DIGITLAB_DATA", str(tmp_path))
+    unfit = command("doctor", "--course")
+    assert unfit.exit_code == 1
+    for words in ("no_such_library is not installed", "want 10000", "close other programs"):
+        assert words in unfit.output
+    assert "DIGITLAB_DATA is set and" in unfit.output
+
+
+def test_a_trial_that_takes_too_long_is_said(monkeypatch):
+    monkeypatch.setattr(checks, "MOST_SECONDS", 0)
+    with pytest.raises(OSError, match="faster machine"):
+        checks._check_trial()
 
 
 def test_the_results_that_the_book_quotes_are_whole():
