@@ -8,6 +8,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,10 @@ except ImportError as error: print(error)
 
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_in_the_docstrings_are_true(name):
-    failures, _ = doctest.testmod(load(name))
+    """In a thread: in this one, the event loop of a browser test may be running."""
+    module = load(name)
+    with ThreadPoolExecutor(1) as thread:
+        failures, _ = thread.submit(doctest.testmod, module).result()
     assert failures == 0
 
 
