@@ -33,16 +33,20 @@ def as_in_keras(model):
     return [np.moveaxis(v, (1, 0), (-2, -1)) if v.ndim > 1 else v for v in values]
 
 
-def twin(name):
-    """Build a network in PyTorch whose batch normalisation has something to do."""
-    model = checks.build(in_torch, name)
+def with_statistics(model, low, high):
+    """Give the batch normalisation of a network in PyTorch something to do."""
     rng = np.random.default_rng(0)
     for key, values in model.state_dict().items():
         if "running_mean" in key:
             values.copy_(torch.from_numpy(rng.normal(0, 0.05, len(values))))
         elif "running_var" in key:
-            values.copy_(torch.from_numpy(rng.uniform(0.1, 1, len(values))))
+            values.copy_(torch.from_numpy(rng.uniform(low, high, len(values))))
     return model
+
+
+def twin(name):
+    """Build a network in PyTorch whose batch normalisation has something to do."""
+    return with_statistics(checks.build(in_torch, name), 0.1, 1)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ torch = pytest.importorskip("torch")
 keras = pytest.importorskip("keras")
 
 import backend_checks as checks  # noqa: E402
+from test_backends import with_statistics  # noqa: E402
 
 from digitlab.export import front_ends, graphs, with_keras, with_torch  # noqa: E402
 from digitlab.models import keras as in_keras  # noqa: E402
@@ -46,17 +47,6 @@ ANSWER = {
     "keras": "answer = lambda x: model(x)",
     "torch": "answer = lambda x: model(torch.from_numpy(x)).detach()",
 }
-
-
-def moved(model):
-    """Give the batch normalisation of a network in PyTorch something to do."""
-    rng = np.random.default_rng(0)
-    for key, values in model.state_dict().items():
-        if "running_mean" in key:
-            values.copy_(torch.from_numpy(rng.normal(0, 0.05, len(values))))
-        elif "running_var" in key:
-            values.copy_(torch.from_numpy(rng.uniform(1, 3, len(values))))
-    return model
 
 
 def untrained(name, **changes):
@@ -148,7 +138,8 @@ def test_a_transform_by_matrices_is_the_fourier_transform(length):
 
 @pytest.mark.parametrize("name", checks.NETWORKS)
 def test_weights_go_to_the_other_framework_and_back(name):
-    ours, again = moved(checks.build(in_torch, name)), checks.build(in_torch, name, seed=2)
+    ours = with_statistics(checks.build(in_torch, name), 1, 3)
+    again = checks.build(in_torch, name, seed=2)
     twin, x = checks.build(in_keras, name, seed=3), checks.batch(name)
     twins.to_keras(ours, twin)
     twins.to_torch(twin, again)
