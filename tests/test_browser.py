@@ -363,14 +363,13 @@ new PerformanceObserver((list) => list.getEntries().forEach((e) => (window.shift
 @pytest.mark.parametrize("width", [1400, 390])
 def test_a_link_into_a_page_leads_to_its_place_and_stays(browser, html, addresses, width):
     restless = []
-    for address in [a for a in addresses if re.search(r"/\d\d_", a)][1::4]:
+    for address in [a for a in addresses if re.search(r"/\d\d_", a)][1:17:4]:  # with formulas
         soup = (html / address.split("/", 3)[3]).read_text("utf-8")
         anchors = re.findall(r'<section id="([^"/]+)">\s*<h[23]', soup)
         page = browser.new_context(viewport={"width": width, "height": 844}).new_page()
         page.add_init_script(SHIFTS)
         page.goto(f"{address}#{anchors[len(anchors) * 2 // 3]}", wait_until="networkidle")
-        if 'class="math' in soup:
-            page.wait_for_selector("mjx-container", state="attached", timeout=LONG)
+        page.wait_for_selector("mjx-container", state="attached", timeout=LONG)
         page.wait_for_function(
             "getComputedStyle(document.querySelector('article')).visibility == 'visible'"
         )

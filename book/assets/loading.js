@@ -7,10 +7,10 @@ for (const flipbook of document.querySelectorAll(".flipbook")) {
     flipbook.addEventListener(event, load, { once: true, passive: true });
 }
 
-// Formulas move what stands below them when they are set. A page that is opened at a place in its
-// middle shows its text once they stand, so that the place does not move under the reader's eyes.
+// Formulas and fonts move what stands below them when they come. A page that is opened at a place in
+// its middle shows its text once they are there, so that the place does not move before the reader.
 const article = document.querySelector("article");
-if (location.hash && article?.querySelector(".math")) {
+if (location.hash && article) {
   article.style.visibility = "hidden";
   const set = async () => {
     await window.MathJax?.startup?.promise;
