@@ -10,8 +10,8 @@ FROM python:3.11-slim
 ARG FSDD=no
 # A version, such as 5.2.1, where a JupyterHub starts the image: the one that its chart names.
 ARG JUPYTERHUB=
-# PyTorch without its GPU libraries, which take several GB.
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# The address that pytorch.org names for builds without GPU libraries, which take several GB.
+ARG TORCH_INDEX=
 
 ENV PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
@@ -24,7 +24,9 @@ RUN useradd --create-home --uid 1000 --shell /bin/bash jovyan
 
 WORKDIR /opt/hearing-digits
 COPY constraints.txt ./
-RUN pip install --no-deps --constraint constraints.txt --index-url "$TORCH_INDEX" torch
+RUN if [ -n "$TORCH_INDEX" ]; then \
+        pip install --no-deps --constraint constraints.txt --index-url "$TORCH_INDEX" torch; \
+    fi
 
 COPY pyproject.toml setup.py MANIFEST.in README.md LICENSE ./
 COPY digitlab digitlab
