@@ -68,6 +68,7 @@ def git(*arguments: str) -> str:
         return ""
 
 
+@cache
 def commit() -> str:
     """Return the commit that the pages are made from, or nothing."""
     return git("rev-parse", "HEAD")

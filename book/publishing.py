@@ -12,6 +12,7 @@ With ``DIGITLAB_PUBLISH=whole``, a build refuses corpora of which only a part is
 import os
 import re
 from datetime import UTC, datetime
+from functools import cache
 from html import escape
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +23,7 @@ from docutils import nodes
 from sphinx.errors import ConfigError
 
 from digitlab import corpora
+from digitlab.layouts import sounds_in
 
 NOTEBOOKS = "notebooks"  # the branch to which pages.yml pushes the chapters as plain notebooks
 PUBLISHED = ("fsdd", "audiomnist", "speech_commands")
@@ -46,12 +48,13 @@ ROOT_PAGE = """\
 MOST_WORDS = 200  # characters of a page's description
 
 
+@cache
 def shares() -> dict[str, tuple[int, int]]:
     """Return {corpus: (recordings here, recordings of all)} of the book's three corpora."""
     folders = {name: corpora.find(name) for name in PUBLISHED}
     return {
         name: (
-            sum(1 for _ in folder.rglob("*.wav")) if folder else 0,
+            len(sounds_in(folder)) if folder else 0,
             corpora.SOURCES[name].n_clips,
         )
         for name, folder in folders.items()

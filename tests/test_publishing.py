@@ -30,11 +30,13 @@ def told(monkeypatch):
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         address.repository.cache_clear()
+        address.commit.cache_clear()
 
     monkeypatch.setattr(address, "git", lambda *arguments: "")
     tell()
     yield tell
     address.repository.cache_clear()
+    address.commit.cache_clear()
 
 
 def program(name):
