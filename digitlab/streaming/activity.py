@@ -10,6 +10,7 @@ FRAME_S = 0.02
 LOWEST_DB = -80.0  # relative to full scale: softer is as good as silent
 STEP_DB = 0.1  # by which the noise floor rises or falls in a frame
 WARM_UP = 25  # frames, in which it takes larger steps
+ON_DB, OFF_DB, HANGOVER_S = 6.0, 3.0, 0.14  # chosen by benchmarks/streaming.py
 LONGEST_WORD_S = 2.0  # what lasts longer is a new noise
 
 
@@ -126,9 +127,9 @@ class VoiceActivityDetector:
 
     def __init__(
         self,
-        on_db: float = 6.0,
-        off_db: float = 3.0,
-        hangover_s: float = 0.14,
+        on_db: float = ON_DB,
+        off_db: float = OFF_DB,
+        hangover_s: float = HANGOVER_S,
     ) -> None:
         self.on_db, self.off_db = on_db, off_db
         self.floor = np.nan

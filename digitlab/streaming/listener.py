@@ -16,7 +16,10 @@ from digitlab.preparation import prepare
 from digitlab.recognisers import Recogniser
 from digitlab.streaming.activity import (
     FRAME_S,
+    HANGOVER_S,
     LONGEST_WORD_S,
+    OFF_DB,
+    ON_DB,
     LevelMeter,
     VoiceActivityDetector,
 )
@@ -73,9 +76,9 @@ class Settings:
         How long after the end of a reported word nothing that begins is reported, in seconds.
     """
 
-    on_db: float = 6.0
-    off_db: float = 3.0
-    hangover_s: float = 0.14
+    on_db: float = ON_DB
+    off_db: float = OFF_DB
+    hangover_s: float = HANGOVER_S
     shortest_s: float = 0.1
     margin_s: float = 0.16
     hop_s: float = 0.04
