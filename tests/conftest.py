@@ -10,6 +10,13 @@ os.environ.setdefault("DIGITLAB_SCALE", "smoke")
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as the Makefile does
 
 ROOT = Path(__file__).parents[1]
+
+# What Numba compiles for librosa is kept in a folder for each of pytest's processes. In a shared
+# one, two that compile a function for float32 and float64 at once may overwrite each other's code:
+# whoever loads it crashes, until the folder is deleted.
+PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+os.environ["NUMBA_CACHE_DIR"] = str(ROOT / ".pytest_cache" / "numba" / PROCESS)
+
 sys.path.insert(0, str(ROOT / "book"))  # the scripts that make pages, notebooks and PDFs
 CHAPTERS = sorted(ROOT.glob("book/[0-9]*_*.ipynb"))
 
