@@ -91,7 +91,8 @@ def test_pytorch_is_kymatio(case):
     assert deviation(scatter(torch.from_numpy(clips)).numpy(), theirs) < 1e-6
     single = scatter(torch.from_numpy(clips).float())
     assert single.dtype == torch.float32
-    assert deviation(single.numpy(), theirs) < 5e-5  # FFTs round otherwise on other processors
+    # The average at J = 10 adds 16,384 products in float32; how they round depends on the processor.
+    assert deviation(single.numpy(), theirs) < 5e-5
 
 
 @pytest.mark.parametrize("n_clips", [1, 7, 64])
