@@ -5,13 +5,16 @@ their outputs in its cache; a chapter that fails is left to MyST-NB, which says 
 """
 
 import os
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import nbformat
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
-from jupyter_cache.executors.utils import single_nb_execution
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from sphinx.util import logging
 
 AT_ONCE = 2
@@ -34,17 +37,18 @@ def run_changed(app):
     }
     if len(changed) > 1:
         share_cores()
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    compiled = Path(config.execution_cache_path).with_name(".numba")
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="chapters") as pool:
         runs = {
-            pool.submit(run, path, notebook, config.execution_timeout): path
+            pool.submit(run, path, notebook, config.execution_timeout, compiled): path
             for path, notebook in changed.items()
         }
         for done in as_completed(runs):
-            path, result = runs[done], done.result()
-            if result.err is None:
-                logger.info(f"{path.name} ran in {result.time:.0f} s")
-                data = {"execution_seconds": result.time}
-                bundle = CacheBundleIn(result.nb, str(path), data=data)
+            path, seconds = runs[done], done.result()
+            if seconds is not None:
+                logger.info(f"{path.name} ran in {seconds:.0f} s")
+                data = {"execution_seconds": seconds}
+                bundle = CacheBundleIn(changed[path], str(path), data=data)
                 cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
 
 
@@ -55,9 +59,22 @@ def share_cores():
         os.environ.setdefault(name, n_threads)
 
 
-def run(path, notebook, timeout):
-    """Run a chapter in its folder."""
-    return single_nb_execution(notebook, cwd=str(path.parent), timeout=timeout, allow_errors=False)
+def run(path, notebook, timeout, compiled):
+    """Run a chapter in its folder; return its seconds, or None where it fails.
+
+    What Numba compiles for librosa is kept for each thread apart. Two kernels that compile the same
+    function at once mix their files, and then each kernel that loads them crashes.
+    """
+    folder = compiled / threading.current_thread().name
+    resources = {"metadata": {"path": str(path.parent)}}
+    start = time.perf_counter()
+    try:
+        NotebookClient(notebook, timeout=timeout, resources=resources).execute(
+            env=os.environ | {"NUMBA_CACHE_DIR": str(folder.absolute())}
+        )
+    except (CellExecutionError, CellTimeoutError, DeadKernelError):
+        return None
+    return time.perf_counter() - start
 
 
 def setup(app):

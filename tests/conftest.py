@@ -11,9 +11,9 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as the Makefile does
 
 ROOT = Path(__file__).parents[1]
 
-# What Numba compiles for librosa is kept in a folder for each of pytest's processes. In a shared
-# one, two that compile a function for float32 and float64 at once may overwrite each other's code:
-# whoever loads it crashes, until the folder is deleted.
+# What Numba compiles for librosa is kept in a folder for each of pytest's processes. Two that
+# compile the same function at once mix their files in a shared one: whoever loads them crashes,
+# until they are deleted.
 PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "alone")
 os.environ["NUMBA_CACHE_DIR"] = str(ROOT / ".pytest_cache" / "numba" / PROCESS)
 

@@ -91,7 +91,7 @@ def test_pytorch_is_kymatio(case):
     assert deviation(scatter(torch.from_numpy(clips)).numpy(), theirs) < 1e-6
     single = scatter(torch.from_numpy(clips).float())
     assert single.dtype == torch.float32
-    # The average at J = 10 adds 16,384 products in float32; how they round depends on the processor.
+    # At J = 10 the average adds 16,384 products, which processors round in different orders.
     assert deviation(single.numpy(), theirs) < 5e-5
 
 
