@@ -500,13 +500,26 @@ def launched() -> tuple[int, int]:
     devices, nodes : int
         How many on each machine, and on how many machines; 1 and 1 where there is no torchrun.
 
+    Raises
+    ------
+    ValueError
+        If a variable of torchrun's holds no such number.
+
     Examples
     --------
     >>> launched()
     (1, 1)
     """
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    return here, int(os.environ.get("WORLD_SIZE", here)) // here
+    here = _positive("LOCAL_WORLD_SIZE", 1)
+    return here, max(_positive("WORLD_SIZE", here) // here, 1)
+
+
+def _positive(name: str, default: int) -> int:
+    """Return a whole number above 0 from the environment."""
+    told = os.environ.get(name) or str(default)
+    if not told.isdecimal() or not int(told):
+        raise ValueError(f"{name} is {told!r}: torchrun sets it to a whole number, so unset it")
+    return int(told)
 
 
 def reports_here(n_devices: int) -> bool:
