@@ -71,12 +71,13 @@ def write(recogniser: Recogniser, file: Path, to: str = "onnx") -> None:
         refuse_place(place)
     compute = computation(recogniser)
     same = in_framework(recogniser, "keras" if to == "keras" else "torch")
-    with replacing(file) as out, tempfile.TemporaryDirectory() as folder, quiet():
-        written = Path(folder, f"graph{FORMATS[to]}")
-        WRITERS[to](compute, same, written)
-        out.write(written.read_bytes())
-    with replacing(card_file, "w") as out:
-        out.write(card(recogniser, file, to))
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder, file.name)
+        with quiet():
+            WRITERS[to](compute, same, written)
+        with replacing(file) as out, replacing(card_file, "w") as card_out:  # both or none
+            card_out.write(card(recogniser, written, to))
+            out.write(written.read_bytes())
 
 
 def _to_onnx(compute: Callable, recogniser: Recogniser, file: Path) -> None:

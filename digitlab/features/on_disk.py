@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from digitlab.environment import progress, replacing, sha256
+from digitlab.environment import make_folder, progress, refuse_unwritable, replacing, sha256
 from digitlab.features.by_name import compute
 from digitlab.layouts import listed
 
@@ -58,7 +58,7 @@ def compute_to_disk(
         If the folder holds features of something else, or if batches failed: all others are
         computed first, and the message says what was wrong with each.
     OSError
-        If the folder cannot be made.
+        If the folder cannot be made or written.
 
     Notes
     -----
@@ -86,15 +86,20 @@ def compute_to_disk(
     import joblib
 
     folder = Path(folder).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MANIFEST).unlink(missing_ok=True)  # it comes back when all is done
+    manifest = folder / MANIFEST
+    make_folder(folder)
+    refuse_unwritable(manifest)
     jobs = (
         joblib.delayed(_shard)(name, batch, rate, folder / f"{i:06}.npy", joblib.hash(batch))
         for i, batch in enumerate(batches)
     )
     # one batch to a task: few are under way, and none waits for others to be written
     parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
-    records = list(progress(parallel(jobs), "Batches", disable=not show_progress))
+    records = []
+    for record in progress(parallel(jobs), "Batches", disable=not show_progress):
+        if not record.get("was_there", True):
+            manifest.unlink(missing_ok=True)  # it comes back when all is done
+        records.append(record)
     if problems := [record["problem"] for record in records if "problem" in record]:
         heading = f"{len(problems)} of {len(records)} batches failed; the others are in {folder}:"
         raise ValueError(listed(heading, sorted(problems)))
@@ -104,7 +109,7 @@ def compute_to_disk(
             f"{folder} holds {len(others)} shards beside these {len(table)}, such as "
             f"{min(others)}: remove them, or name another folder"
         )
-    with replacing(folder / MANIFEST, "w") as out:
+    with replacing(manifest, "w") as out:
         table.to_csv(out, index=False, lineterminator="\n")
     return table
 
@@ -127,6 +132,8 @@ def read_shards(folder: Path) -> list[np.ndarray]:
     ------
     FileNotFoundError
         If the features are not there, or not all of them.
+    ValueError
+        If a file is damaged.
 
     Examples
     --------
@@ -137,7 +144,25 @@ def read_shards(folder: Path) -> list[np.ndarray]:
     manifest = Path(folder, MANIFEST)
     if not manifest.is_file():
         raise FileNotFoundError(f"{manifest} is missing: call compute_to_disk to the end first")
-    return [np.load(manifest.with_name(file), mmap_mode="r") for file in pd.read_csv(manifest).file]
+    try:
+        return [_opened(manifest.with_name(file)) for file in pd.read_csv(manifest)["file"]]
+    except (ValueError, LookupError, EOFError) as error:
+        raise ValueError(
+            f"{folder}: its features are damaged ({error}): call compute_to_disk again, which "
+            "computes what is not whole"
+        ) from error
+
+
+def _opened(file: Path) -> np.ndarray:
+    """Map a shard into the memory; one without clips cannot be mapped."""
+    try:
+        return np.load(file, mmap_mode="r")
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{file} is missing: call compute_to_disk again") from error
+    except ValueError as error:
+        if len(shard := np.load(file)):
+            raise ValueError(f"{file.name}: {error}") from error
+        return shard
 
 
 def _shard(name: str, batch: Batch, rate: float, file: Path, content: str) -> dict[str, Any]:
