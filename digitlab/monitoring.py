@@ -158,7 +158,14 @@ class Drift:
         ----------
         value : float
             Such as the highest probability of an answer.
+
+        Raises
+        ------
+        ValueError
+            If it is NaN or infinite.
         """
+        if not np.isfinite(value):
+            raise ValueError(f"{value} cannot be compared with other values: leave it out")
         is_reference = len(self._reference) < self._n
         (self._reference if is_reference else self._window).append(float(value))
 

@@ -52,10 +52,7 @@ def commands(file: Path, job: str, values: dict[str, str]) -> list[tuple[str, st
         (
             step.get("name", step["run"]),
             filled(step["run"], values),
-            {
-                name: filled(text, values)
-                for name, text in (common | step.get("env", {})).items()
-            },
+            {name: filled(text, values) for name, text in (common | step.get("env", {})).items()},
         )
         for step in steps
     ]

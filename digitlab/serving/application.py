@@ -214,7 +214,7 @@ class _Service:
         for answer in read_answers(answers):
             if answer.get("sha256") == self.model["sha256"]:
                 with suppress(LookupError, TypeError, ValueError, AttributeError):  # not ours
-                    self.drift.add(max(answer["probabilities"].values()))
+                    self.drift.add(float(max(answer["probabilities"].values())))
         self.metrics.drift.set(self.drift.index())
 
     @asynccontextmanager
