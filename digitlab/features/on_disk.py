@@ -17,6 +17,7 @@ from digitlab.features.by_name import compute
 from digitlab.layouts import listed
 
 MANIFEST = "manifest.csv"
+AGAIN = "call compute_to_disk again, which computes what is not whole"
 COLUMNS = ["file", "n_clips", "sha256", "was_there"]
 Batch: TypeAlias = np.ndarray | Callable[[], np.ndarray]
 
@@ -145,24 +146,12 @@ def read_shards(folder: Path) -> list[np.ndarray]:
     if not manifest.is_file():
         raise FileNotFoundError(f"{manifest} is missing: call compute_to_disk to the end first")
     try:
-        return [_opened(manifest.with_name(file)) for file in pd.read_csv(manifest)["file"]]
-    except (ValueError, LookupError, EOFError) as error:
-        raise ValueError(
-            f"{folder}: its features are damaged ({error}): call compute_to_disk again, which "
-            "computes what is not whole"
-        ) from error
-
-
-def _opened(file: Path) -> np.ndarray:
-    """Map a shard into the memory; one without clips cannot be mapped."""
-    try:
-        return np.load(file, mmap_mode="r")
+        names = pd.read_csv(manifest)["file"]
+        return [np.load(manifest.with_name(name), mmap_mode="r") for name in names]
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"{file} is missing: call compute_to_disk again") from error
-    except ValueError as error:
-        if len(shard := np.load(file)):
-            raise ValueError(f"{file.name}: {error}") from error
-        return shard
+        raise FileNotFoundError(f"{error.filename} is missing: {AGAIN}") from error
+    except (ValueError, LookupError, EOFError) as error:
+        raise ValueError(f"{folder}: its features are damaged ({error}): {AGAIN}") from error
 
 
 def _shard(name: str, batch: Batch, rate: float, file: Path, content: str) -> dict[str, Any]:
