@@ -337,6 +337,16 @@ def test_without_its_card_there_is_no_file(tmp_path, monkeypatch):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_a_full_temporary_folder_is_named(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "WRITERS", {"torch": full})
+    with pytest.raises(OSError, match=r"temporary folder .* the disk is full; .* or set TMPDIR"):
+        export.write(pretrained.load(), tmp_path / "b.pt2", "torch")
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_command_writes_what_was_trained(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     untrained("L7").save(tmp_path / "mine.npz")
