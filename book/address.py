@@ -11,13 +11,15 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[1]
 ON_GITHUB = "github.com"
 BRANCH = "main"
 REMOTE = re.compile(
-    r"(?:https?://|ssh://|git://)?(?:[\w.-]+@)?"  # the way there, perhaps with a user's name
-    r"(?P<host>[\w-]+(?:\.[\w-]+)+)[:/](?P<path>[\w.-]+(?:/[\w.-]+)+)/?"
+    r"(?:https?://|ssh://|git://)?(?:[\w.-]+(?::[^@/\s]*)?@)?"  # perhaps a user, and a password
+    r"(?P<host>[\w-]+(?:\.[\w-]+)+(?::\d+(?=/))?)[:/](?P<path>[\w.-]+(?:/[\w.-]+)+)/?"
 )
+SSH_PORT = re.compile(r"(?<=^ssh://)([^/:]+):\d+(?=/)")
+SITE = re.compile(r"https?://[\w.-]+(?::\d+)?(?:/[\w.~%-]*)*")
 
 
 class Repository(NamedTuple):
@@ -55,15 +57,17 @@ def parsed(address: str) -> Repository | None:
     >>> parsed("../name") is None
     True
     """
-    match = REMOTE.fullmatch(address.strip())
+    match = REMOTE.fullmatch(SSH_PORT.sub(r"\1", address.strip()))
     return Repository(match["host"], match["path"].removesuffix(".git")) if match else None
 
 
 def git(*arguments: str) -> str:
-    """Return what git says of this folder, or nothing."""
+    """Return what git says of this folder, or nothing: a repository around it is another one."""
+    call = ["git", "-C", str(ROOT), *arguments]
+    only_here = os.environ | {"GIT_CEILING_DIRECTORIES": str(ROOT.parent)}
     try:
-        call = ["git", "-C", str(ROOT), *arguments]
-        return subprocess.run(call, capture_output=True, text=True, check=True).stdout.strip()
+        done = subprocess.run(call, capture_output=True, text=True, check=True, env=only_here)
+        return done.stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
 
@@ -77,10 +81,14 @@ def commit() -> str:
 def site() -> str:
     """Return the address at which the pages are to be read, with a slash at its end, or nothing."""
     if told := os.environ.get("DIGITLAB_SITE", ""):
-        if not re.match(r"https?://[\w.-]+", told):
-            raise ValueError(f"DIGITLAB_SITE is {told!r}: it must begin with https://")
+        if not SITE.fullmatch(told):
+            raise ValueError(
+                f"DIGITLAB_SITE is {told!r}: give an address that begins with https://, such as "
+                "https://digits.example.org, or unset it"
+            )
         return told.rstrip("/") + "/"
     if not (found := repository()) or found.host != ON_GITHUB:
         return ""
     owner, name = found.path.split("/")[:2]
-    return f"https://{owner.lower()}.github.io/{name}/"
+    root = f"{owner.lower()}.github.io"
+    return f"https://{root}/" if name.lower() == root else f"https://{root}/{name}/"

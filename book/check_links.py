@@ -26,7 +26,7 @@ REFUSES_PROGRAMS = {401, 403, 405, 418, 429, 999}  # somebody is there, who want
 def texts() -> dict[Path, str]:
     """Return {file: what is written in it}: of notebooks the cells, without their outputs."""
     found = {}
-    for path in sorted([*BOOK.glob("*.md"), *BOOK.glob("*.bib"), *BOOK.parent.glob("*.md")]):
+    for path in sorted([*BOOK.rglob("*.md"), *BOOK.glob("*.bib"), *BOOK.parent.glob("*.md")]):
         found[path] = path.read_text("utf-8")
     for path in sorted(BOOK.glob("*.ipynb")):
         cells = json.loads(path.read_text("utf-8"))["cells"]

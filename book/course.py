@@ -25,6 +25,8 @@ import plain_notebooks as book
 from address import site
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from digitlab.environment import make_folder, printable, replacing
+
 POINTS = 2  # of an exercise whose metadata names none
 KEYS = {"ask", "points", "solution", "check", "hidden", "rubric", "question"}
 YOURS = {"code": "# Your code here\n", "markdown": "*Your answer here.*"}
@@ -124,6 +126,8 @@ def exercises(name: str) -> list[Exercise]:
             found[-1].course |= known(metadata[cell.id].get("course", {}), found[-1].label)
         elif found and not cell.id.startswith("fig-"):  # a caption
             found[-1].words += cell.source
+    if unsolved := [exercise.label for exercise in found if not exercise.solution]:
+        raise ValueError(f"{name}: there is no code in the solution of {', '.join(unsolved)}")
     return found
 
 
@@ -138,6 +142,8 @@ def known(course: dict, label: str) -> dict:
         raise ValueError(f"{label} has {sorted(unknown)} in its metadata: known are {sorted(KEYS)}")
     if "hidden" in course and "check" not in course:
         raise ValueError(f"{label} has a hidden test, but no check that students see")
+    if missing := {"points", "rubric"} - set(course.get("question", ("points", "rubric"))):
+        raise ValueError(f"{label} has a question without {' and '.join(sorted(missing))}")
     return course
 
 
@@ -364,7 +370,7 @@ def make(number: int, folder: Path) -> dict[str, Path]:
         "config": folder / "nbgrader_config.py",
     }
     for file in files.values():
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
     book.put(student(name), files["student"])
     book.put(source(name), files["source"])
     put_text(rubric(name), files["rubric"])
@@ -375,6 +381,7 @@ def make(number: int, folder: Path) -> dict[str, Path]:
 def put_text(text: str, file: Path) -> None:
     """Write a text, but not over another that is there."""
     if not file.exists():
-        file.write_text(text, "utf-8")
-    elif file.read_text("utf-8") != text:
-        print(f"{file} is kept, since it differs: rename it to get the book's own")
+        with replacing(file, "w") as out:
+            out.write(text)
+    elif file.is_dir() or file.read_bytes() != text.encode():
+        print(printable(f"{file} is kept, since it differs: rename it to get the book's own"))

@@ -22,6 +22,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from pybtex.database import parse_file
 from pybtex.plugin import find_plugin
 
+from digitlab.environment import make_folder, printable, replacing
+
 BOOK = Path(__file__).parent
 CHAPTERS = "[0-9]*_*.ipynb"
 FRAMEWORKS = {"torch": "PyTorch", "keras": "Keras"}  # by the tag of a cell
@@ -287,18 +289,23 @@ def convert(notebook, name: str):
 
 def write(folder: Path) -> None:
     """Write all chapters into a folder; a copy in which somebody has changed cells is kept."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for name, notebook in chapters().items():
         put(convert(notebook, name), folder / name)
 
 
 def put(notebook, path: Path) -> None:
-    """Write a notebook, but not over one in which somebody has changed cells."""
-    old = nbformat.read(path, 4) if path.exists() else None
-    if old is not None and digest(old) != written(old):
-        print(f"{path} is kept, since you have changed it: rename it to get the book's own")
+    """Write a notebook, but not over one in which somebody has changed cells, or a damaged one."""
+    try:
+        old = nbformat.read(path, 4) if path.exists() else None
+        changed = "you have changed it" if old and digest(old) != written(old) else ""
+    except Exception as error:  # of any type, from whatever stands in the file
+        old, changed = None, f"it cannot be read as a notebook ({error})".replace("\n", " ")
+    if changed:
+        print(printable(f"{path} is kept, since {changed}: rename it to get the book's own"))
     elif old is None or written(old) != written(notebook):
-        nbformat.write(notebook, path)
+        with replacing(path, "w") as out:
+            nbformat.write(notebook, out)
 
 
 def signed(notebook):
@@ -336,4 +343,9 @@ def setup(app):
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+    if len(sys.argv) != 2:
+        sys.exit("name a folder for the notebooks: python book/plain_notebooks.py FOLDER")
+    try:
+        write(Path(sys.argv[1]))
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))

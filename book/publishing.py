@@ -81,7 +81,10 @@ def refuse_parts(counts: dict[str, tuple[int, int]]) -> None:
 
 def configure(app, config) -> None:
     """Tell the theme and the other extensions where the pages and their source are."""
-    counts = shares()
+    try:
+        counts = shares()
+    except (corpora.CorpusError, OSError) as error:
+        raise ConfigError(str(error)) from error
     refuse_parts(counts)
     options = config.html_theme_options
     options["extra_footer"] = f"{options.get('extra_footer', '')}<br>{edition(counts)}"
@@ -210,8 +213,13 @@ def write_root(app, exception) -> None:
 
 def setup(app):
     """Configure first; describe pages while they are written."""
+    try:
+        repository()
+        is_published = bool(site())
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
     app.connect("config-inited", configure, priority=1)
-    for extension in EXTENSIONS if site() else ():
+    for extension in EXTENSIONS if is_published else ():
         app.setup_extension(extension)
     app.connect("doctree-resolved", qualify_captions)
     app.connect("html-page-context", describe, priority=400)  # before cards are made

@@ -28,6 +28,7 @@ PROBE = bytes(1 << 20)  # what a place must have room for
 WHY = {
     errno.ENOENT: "there is no such folder; make it first",
     errno.ENOTDIR: "what should be its folder is a file",
+    errno.EEXIST: "a file of that name is there; choose another name",
     errno.EISDIR: "it is a folder; give the name of a file",
     errno.ENAMETOOLONG: "its name is too long",
     errno.EROFS: "the disk is read-only; choose another place",
@@ -85,10 +86,33 @@ def made_cache_folder(folder: Path | None = None) -> Path:
         refuse_unwritable(folder / "probe")
     except OSError as error:
         raise OSError(
-            f"the cache {folder} cannot be written ({_why(error).partition(';')[0]}): "
+            f"the cache {folder} cannot be written ({why(error).partition(';')[0]}): "
             "set DIGITLAB_CACHE to another folder"
         ) from error
     return folder
+
+
+def make_folder(folder: str | os.PathLike) -> None:
+    """Make a folder, and those around it, unless it is there.
+
+    Parameters
+    ----------
+    folder : str or path
+        Where it is to be.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made; the message says why and what to do.
+
+    Examples
+    --------
+    >>> make_folder(".")
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise type(error)(f"the folder {folder} cannot be made: {why(error)}") from error
 
 
 def kept_on_disk(
@@ -217,7 +241,7 @@ def _part_of(file: Path, mode: str) -> Iterator[tuple[Path, IO]]:
         is_full = error.filename is None and error.errno in FULL
         if not is_full and str(error.filename) not in (str(part), str(file)):
             raise  # it is about another file
-        plain = type(error)(f"{file} cannot be written: {_why(error)}")
+        plain = type(error)(f"{file} cannot be written: {why(error)}")
         plain.errno = error.errno
         raise plain from error
     finally:
@@ -225,7 +249,19 @@ def _part_of(file: Path, mode: str) -> Iterator[tuple[Path, IO]]:
             part.unlink()
 
 
-def _why(error: OSError) -> str:
+def why(error: OSError) -> str:
+    """Return why a file cannot be written, and what to do.
+
+    Parameters
+    ----------
+    error : OSError
+        Of the system.
+
+    Examples
+    --------
+    >>> why(OSError(errno.EROFS, "Read-only file system"))
+    'the disk is read-only; choose another place'
+    """
     return WHY.get(error.errno or 0) or error.strerror or str(error)
 
 
@@ -500,13 +536,26 @@ def launched() -> tuple[int, int]:
     devices, nodes : int
         How many on each machine, and on how many machines; 1 and 1 where there is no torchrun.
 
+    Raises
+    ------
+    ValueError
+        If a variable of torchrun's holds no such number.
+
     Examples
     --------
     >>> launched()
     (1, 1)
     """
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    return here, int(os.environ.get("WORLD_SIZE", here)) // here
+    here = _positive("LOCAL_WORLD_SIZE", 1)
+    return here, max(_positive("WORLD_SIZE", here) // here, 1)
+
+
+def _positive(name: str, default: int) -> int:
+    """Return a whole number above 0 from the environment."""
+    told = os.environ.get(name) or str(default)
+    if not told.isdecimal() or not int(told):
+        raise ValueError(f"{name} is {told!r}: torchrun sets it to a whole number, so unset it")
+    return int(told)
 
 
 def reports_here(n_devices: int) -> bool:

@@ -36,7 +36,8 @@ def population_stability_index(
     Raises
     ------
     ValueError
-        If there are fewer values in the reference than bins, or none in the sample.
+        If there are fewer values in the reference than bins, or none in the sample, or if some of
+        them are not finite.
 
     Notes
     -----
@@ -58,6 +59,8 @@ def population_stability_index(
             f"{len(reference)} values of the reference and {len(sample)} others: give at least "
             f"{n_bins} and 1"
         )
+    if not (np.isfinite(reference).all() and np.isfinite(sample).all()):
+        raise ValueError("some values are NaN or infinite: leave them out")
     inner = np.unique(np.quantile(reference, np.arange(1, n_bins) / n_bins))
     shares = []
     for values in (reference, sample):
@@ -116,6 +119,11 @@ class Drift:
     limit : float
         What `index` mostly stays below if nothing changes: :func:`stability_limit`.
 
+    Raises
+    ------
+    ValueError
+        If `n` is below 10, of which no index can be computed.
+
     Notes
     -----
     If the first recordings were bad already, later ones are compared with bad ones. The window is
@@ -136,6 +144,8 @@ class Drift:
     """
 
     def __init__(self, n: int = 500) -> None:
+        if n < N_BINS:
+            raise ValueError(f"{n} values are too few to compare: take {N_BINS} or more")
         self.limit = stability_limit(n, n)
         self._n = n
         self._reference: list[float] = []
@@ -148,7 +158,14 @@ class Drift:
         ----------
         value : float
             Such as the highest probability of an answer.
+
+        Raises
+        ------
+        ValueError
+            If it is NaN or infinite.
         """
+        if not np.isfinite(value):
+            raise ValueError(f"{value} cannot be compared with other values: leave it out")
         is_reference = len(self._reference) < self._n
         (self._reference if is_reference else self._window).append(float(value))
 

@@ -381,3 +381,41 @@ def test_an_unknown_device_is_refused_in_both_frameworks(corpus):
     for framework in ("torch", "keras"):
         refused = run_k2(corpus, "--framework", framework, "--device", "tpu:9")
         assert refused.exit_code == 1 and "tpu:9" in refused.output
+
+
+@pytest.mark.parametrize(
+    ("library", "command"),
+    [
+        ("fastapi", ("serve",)),
+        ("uvicorn", ("serve",)),
+        ("torch", ("doctor",)),
+        ("torch", ("predict", "a.wav")),
+        ("onnx", ("export", "--to", "onnx")),
+    ],
+)
+def test_a_library_that_is_broken_is_named_without_a_traceback(library, command, tmp_path):
+    (tmp_path / f"{library}.py").write_text("raise ImportError('broken')")
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    ran = digitlab(*command, PYTHONPATH=path, PYTHONSAFEPATH="1")
+    output = ran.stderr.decode()
+    assert ran.returncode == 1 and "Traceback" not in output, output
+    assert f"{library}" in output and "pip install" in output
+
+
+def test_what_nobody_reads_or_keeps_is_no_traceback():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "digitlab.cli", "data", "list"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    process.stdout.close()
+    assert process.stderr.read() == b"" and process.wait() == 1
+    process.stderr.close()
+
+
+def test_nonsense_of_torchrun_is_named(monkeypatch):
+    for wrong in ("two", "0", "-1"):
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", wrong)
+        refused = command("run", "K2")
+        assert refused.exit_code == 1 and f"LOCAL_WORLD_SIZE is '{wrong}'" in refused.output

@@ -138,6 +138,8 @@ def test_what_the_metadata_may_hold():
         course.known({"pionts": 2}, "ex-1")
     with pytest.raises(ValueError, match="no check that students see"):
         course.known({"hidden": "assert a == 1"}, "ex-1")
+    with pytest.raises(ValueError, match="ex-1 has a question without points and rubric"):
+        course.known({"question": {"ask": "Why?"}}, "ex-1")
     with pytest.raises(ValueError, match="no chapter 99: the book has 1 to"):
         course.chapter(99)
 
@@ -159,6 +161,22 @@ def test_the_command_writes_and_keeps_what_was_changed(tmp_path, monkeypatch):
     assert f"{student} is kept" in result.output and f"{rubric} is kept" in result.output
     assert nbformat.read(student, 4).cells[-1].source == "mine"
     assert rubric.read_text("utf-8") == "mine"
+
+
+def test_places_where_nothing_can_be_written_are_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "file").write_text("mine")
+    arguments = ["course", "make", "1", "--out", str(tmp_path / "file")]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1 and "what should be its folder is a file" in result.output
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_rubric_is_kept_whatever_stands_in_it(tmp_path, capsys):
+    (tmp_path / "a.md").write_bytes(b"m\xe9in")  # in another encoding
+    course.put_text("the book's", tmp_path / "a.md")
+    assert (tmp_path / "a.md").read_bytes() == b"m\xe9in"
+    assert "is kept, since it differs" in capsys.readouterr().out
 
 
 def test_without_the_book_the_command_says_so(tmp_path, monkeypatch):

@@ -21,7 +21,7 @@ keras = pytest.importorskip("keras")
 import backend_checks as checks  # noqa: E402
 from test_backends import with_statistics  # noqa: E402
 
-from digitlab.export import front_ends, graphs, with_keras, with_torch  # noqa: E402
+from digitlab.export import files, front_ends, graphs, with_keras, with_torch  # noqa: E402
 from digitlab.models import keras as in_keras  # noqa: E402
 from digitlab.models import torch as in_torch  # noqa: E402
 from digitlab.models import twins  # noqa: E402
@@ -321,6 +321,30 @@ def test_what_cannot_be_exported_is_refused_before_anything_is_written(tmp_path)
     with pytest.raises(FileExistsError, match=r"a\.pt2\.md"):
         export.write(recogniser, tmp_path / "a.pt2", "torch")
     assert [path.name for path in tmp_path.iterdir()] == ["a.pt2.md"]
+
+
+def test_without_its_card_there_is_no_file(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    writers = {"torch": lambda compute, same, file: file.write_bytes(b"a graph")}
+    monkeypatch.setattr(files, "WRITERS", writers)
+    export.write(pretrained.load(), tmp_path / 'a "b".pt2', "torch")
+    assert r'torch.export.load("a \"b\".pt2")' in (tmp_path / 'a "b".pt2.md').read_text("utf-8")
+    monkeypatch.setattr(files, "card", full)
+    with pytest.raises(OSError, match="the disk is full"):
+        export.write(pretrained.load(), tmp_path / "b.pt2", "torch")
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_full_temporary_folder_is_named(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "WRITERS", {"torch": full})
+    with pytest.raises(OSError, match=r"temporary folder .* the disk is full; .* or set TMPDIR"):
+        export.write(pretrained.load(), tmp_path / "b.pt2", "torch")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_command_writes_what_was_trained(tmp_path, monkeypatch):

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import resource
 import stat
 import warnings
 from contextlib import contextmanager
@@ -24,7 +23,8 @@ from digitlab.environment import (
 
 @contextmanager
 def full_disk():
-    """Let no file grow: a write fails as on a full disk."""
+    """Let no file grow: a write fails as on a full disk. Windows has no such limit."""
+    resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
     try:

@@ -65,3 +65,12 @@ def test_nothing_is_said_until_reference_and_window_are_full():
     for _ in range(20):  # the window forgets, the reference does not
         drift.add(0.5)
     assert drift.index() == monitoring.population_stability_index(values[:20], np.full(20, 0.5))
+
+
+def test_values_that_cannot_be_compared_are_refused():
+    with pytest.raises(ValueError, match="NaN or infinite: leave them out"):
+        monitoring.population_stability_index(np.zeros(N), np.array([0.5, np.nan]))
+    with pytest.raises(ValueError, match="nan cannot be compared"):
+        monitoring.Drift().add(np.nan)
+    with pytest.raises(ValueError, match="9 values are too few to compare: take 10"):
+        monitoring.Drift(9)

@@ -148,3 +148,14 @@ def test_what_somebody_has_changed_is_kept(tmp_path, capsys):
     plain_notebooks.write(tmp_path)
     assert path.read_bytes() == mine
     assert f"{path} is kept" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", [b"", b'{"cells": [', b"\xff", b"[]", b"<<<<<<< mine"])
+def test_what_is_damaged_is_kept_and_takes_no_other_notebook_with_it(content, tmp_path, capsys):
+    path, name = tmp_path / CHAPTERS[0].name, CHAPTERS[0].name
+    path.write_bytes(content)
+    plain_notebooks.put(plain_notebooks.chapters()[name], path)
+    assert path.read_bytes() == content
+    assert f"{path} is kept, since it cannot be read" in capsys.readouterr().out
+    plain_notebooks.put(plain_notebooks.chapters()[name], tmp_path / "new.ipynb")
+    assert nbformat.read(tmp_path / "new.ipynb", 4).cells

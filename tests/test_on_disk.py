@@ -122,6 +122,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     with pytest.raises(ValueError, match="holds 1 shards beside these 1, such as 000001"):
         compute(noises(1), tmp_path)
     assert (tmp_path / "000000.npy").read_bytes() == before
+    assert np.array_equal(all_of(tmp_path), expected(2))  # they can still be read
     assert compute(noises(2), tmp_path)["was_there"].all()
 
 
@@ -157,3 +158,24 @@ def test_a_dask_cluster_writes_the_same(tmp_path):
         compute(noises(3) + arrays, tmp_path)
     rest = np.concatenate([features.log_mel(batch, RATE) for batch in arrays])
     assert np.array_equal(all_of(tmp_path), np.concatenate([expected(3), rest]))
+
+
+def test_a_damaged_shard_is_named_when_it_is_read(tmp_path):
+    compute(noises(2), tmp_path)
+    shard = tmp_path / "000001.npy"
+    for content in (b"", shard.read_bytes()[:-100]):
+        shard.write_bytes(content)
+        with pytest.raises(ValueError, match=r"damaged .*: call compute_to_disk again"):
+            features.read_shards(tmp_path)
+    shard.unlink()
+    with pytest.raises(FileNotFoundError, match=r"000001\.npy is missing: call"):
+        features.read_shards(tmp_path)
+    (tmp_path / "manifest.csv").write_text("")
+    with pytest.raises(ValueError, match="damaged"):
+        features.read_shards(tmp_path)
+
+
+def test_a_file_in_place_of_the_folder_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file cannot be made: a file of that name is there"):
+        compute(noises(1), tmp_path / "file")

@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import shutil
 import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -54,6 +56,9 @@ def program(name):
         ("https://github.com/owner/name", "https://github.com/owner/name"),
         ("ssh://git@gitlab.com/group/part/name.git", "https://gitlab.com/group/part/name"),
         ("https://user@codeberg.org/owner/name.git/", "https://codeberg.org/owner/name"),
+        ("https://user:secret@gitlab.com/owner/name.git", "https://gitlab.com/owner/name"),
+        ("ssh://git@git.example.org:2222/owner/name.git", "https://git.example.org/owner/name"),
+        ("https://git.example.org:3000/owner/name", "https://git.example.org:3000/owner/name"),
         ("/srv/books/hearing.git", None),
         ("../seed.git", None),
         ("file:///srv/books/hearing.git", None),
@@ -75,13 +80,32 @@ def test_pages_of_github_are_found_and_others_must_be_named(told):
     assert address.site() == ""
     told(DIGITLAB_REPOSITORY=GITHUB)
     assert address.site() == "https://owner.github.io/hearing-digits/"
+    told(DIGITLAB_REPOSITORY="https://github.com/Owner/owner.github.io")
+    assert address.site() == "https://owner.github.io/"
     told(DIGITLAB_REPOSITORY="https://gitlab.com/owner/name")
     assert address.site() == ""
     told(DIGITLAB_SITE="https://digits.example.org")
     assert address.site() == "https://digits.example.org/"
-    told(DIGITLAB_SITE="digits.example.org")
-    with pytest.raises(ValueError, match="https://"):
-        address.site()
+    for wrong in ("digits.example.org", "https://", 'https://digits.example.org/"x" y'):
+        told(DIGITLAB_SITE=wrong)
+        with pytest.raises(ValueError, match="https://"):
+            address.site()
+        with pytest.raises(publishing.ConfigError, match="DIGITLAB_SITE is"):
+            publishing.setup(None)
+
+
+def test_a_repository_around_the_book_is_not_the_books(tmp_path):
+    """Somebody unpacks the book inside a repository of their own."""
+    book = tmp_path / "hearing-digits" / "book"
+    book.mkdir(parents=True)
+    shutil.copy(ROOT / "book" / "address.py", book)
+    call = ["git", "-C", str(tmp_path)]
+    subprocess.run([*call, "init", "--quiet"], check=True)
+    subprocess.run([*call, "remote", "add", "origin", GITHUB], check=True)
+    show = [sys.executable, "-c", "import address; print(address.repository())"]
+    environment = os.environ | {"PYTHONPATH": str(book)}
+    done = subprocess.run(show, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "None"
 
 
 def test_a_downloaded_notebook_says_or_does_how_it_is_installed(told, monkeypatch):
@@ -199,6 +223,21 @@ def test_the_commands_of_a_workflow_are_read_and_run_from_its_file(tmp_path, cap
         run_workflow.main(str(file), "job")
     with pytest.raises(ValueError, match="no job 'jobs'"):
         run_workflow.main(str(file), "jobs")
+    with pytest.raises(ValueError, match="b is no setting: write NAME=VALUE"):
+        run_workflow.main(str(file), "job", "b")
+
+
+def test_what_only_github_can_do_with_a_step_is_refused(tmp_path):
+    file = tmp_path / "a.yml"
+    job = "jobs: {job: {env: {A: one}, steps: [{run: a, env: {B: two}}, {run: b%s}]}}"
+    file.write_text(job % "")
+    assert [variables for *_, variables in run_workflow.commands(file, "job", {})] == [
+        {"A": "one", "B": "two"},
+        {"A": "one"},
+    ]
+    file.write_text(job % ", if: never()")
+    with pytest.raises(ValueError, match=r"a\.yml: steps have if: only GitHub knows how"):
+        run_workflow.commands(file, "job", {})
 
 
 def test_every_command_of_the_workflows_names_files_and_targets_that_are_there():
@@ -234,6 +273,10 @@ def test_addresses_are_found_without_what_surrounds_them():
         "https://b.org",
         "https://doi.org/10.1/abc",
     }
+
+
+def test_the_pages_for_teachers_are_looked_through_too():
+    assert {path.parent.name for path in check_links.texts()} >= {"book", "teaching", ROOT.name}
 
 
 def test_an_address_that_fails_is_named(monkeypatch, capsys):

@@ -355,6 +355,32 @@ def test_a_file_of_answers_that_cannot_be_written_is_said_at_once(tmp_path):
     assert result.exit_code == 1 and "cannot be written" in result.output
 
 
+@pytest.mark.parametrize("content", [b"PK\x03\x04", b"RIFF", b"[1, 2]", b"{1}\n"])
+def test_a_file_of_something_else_is_left_as_it_is(tmp_path, content):
+    """Such as the model that is given to --model."""
+    file = tmp_path / "k2.npz"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"k2\.npz holds something other than answers"):
+        serving.AnswerLog(file)
+    assert file.read_bytes() == content
+
+
+def test_what_is_no_file_holds_no_answers(tmp_path):
+    with pytest.raises(OSError, match=f"{tmp_path} is no file"):
+        serving.AnswerLog(tmp_path)
+
+
+def test_answers_that_somebody_else_wrote_do_not_keep_it_from_starting(serve, tmp_path):
+    file = tmp_path / "answers.jsonl"
+    others = [None, 3, {}, {"a": "b"}, {"a": float("nan")}]
+    lines = [json.dumps({"sha256": "f" * 64, "probabilities": shares}) for shares in others]
+    file.write_text("\n".join(['{"sha256": "%s"}' % ("f" * 64), *lines, ""]))
+    url = serve(answers=file, n_drift=10)
+    for n in range(20):
+        assert post(url, tone(n % 10)).status_code == 200
+    assert metric(url, "digitlab_drift_index") >= 0
+
+
 def test_drift_goes_on_from_the_answers_that_were_kept(serve, tmp_path):
     file = tmp_path / "answers.jsonl"
     first = serve(answers=file, n_drift=10)

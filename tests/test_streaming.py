@@ -6,6 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
+import soundfile
 from click.testing import CliRunner
 from test_microphone import RATE, card
 
@@ -357,6 +358,16 @@ def test_what_is_no_sound_file_is_refused(packaged, tmp_path):
     said = run("detect", tmp_path / "text.wav")
     assert said.exit_code == 1 and "text.wav" in said.output
     assert run("detect", tmp_path / "nothing.wav").exit_code == 1
+
+
+def test_a_file_with_nan_is_named(packaged, tmp_path):
+    samples = np.zeros(8000, np.float32)
+    samples[5000] = np.nan
+    soundfile.write(tmp_path / "nan.wav", samples, 8000, subtype="FLOAT")
+    said = run("detect", tmp_path / "nan.wav")
+    assert said.exit_code == 1
+    assert "nan.wav: some of its samples are NaN or infinite" in said.output
+    assert "Export it again" in said.output
 
 
 def until_interrupted(sound, n_lost=0):

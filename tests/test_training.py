@@ -1,7 +1,10 @@
 """What a user of any trainer relies on: plain refusals, checkpoints, devices, early stopping."""
 
+import errno
 import importlib
+import io
 import pickle
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -117,6 +120,21 @@ def test_a_folder_that_cannot_be_made_is_named_in_one_plain_sentence(trainer, tm
             with pytest.raises(OSError, match="no such folder can be made there") as caught:
                 trainer.fit(callback)
             assert str(folder) in str(caught.value) and "Errno" not in str(caught.value)
+
+
+class FullDisk(io.BytesIO):
+    """A file for which there is no room."""
+
+    def write(self, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_disk_that_fills_up_during_a_training_is_said(trainer, tmp_path, monkeypatch):
+    module = "trainer" if trainer.name == "lightning" else "common"
+    full = contextmanager(lambda _: (yield FullDisk()))
+    monkeypatch.setattr(f"digitlab.training.{module}.replacing", full)
+    with pytest.raises(OSError, match="No space left"):
+        trainer.fit(Checkpoint(tmp_path))
 
 
 def test_a_folder_in_the_place_of_a_checkpoint_is_named(trainer, tmp_path):

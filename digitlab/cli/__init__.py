@@ -12,10 +12,11 @@ from digitlab.cli.exports import export
 from digitlab.cli.recordings import adapt, listen, predict
 from digitlab.cli.runs import run
 from digitlab.cli.serving import serve
+from digitlab.cli.shared import PlainGroup
 from digitlab.cli.streams import detect
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=PlainGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="digitlab")
 def main() -> None:
     """Run the laboratory of Hearing Digits."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from digitlab.cli.shared import MODEL, echo, plain_errors, the_recogniser
+from digitlab.cli.shared import MODEL, echo, the_recogniser
 
 
 @click.command()
@@ -20,11 +20,10 @@ def card(model: Path | None, corpus: str) -> None:
     """
     from digitlab import corpora, model_cards, pretrained
 
-    with plain_errors():
-        recogniser = the_recogniser(model)
-        with redirect_stdout(sys.stderr):  # remarks on recordings are no part of the card
-            recordings = corpora.load(corpus)
-            text = model_cards.card(recogniser, recordings, file=model or pretrained.FILE)
+    recogniser = the_recogniser(model)
+    with redirect_stdout(sys.stderr):  # remarks on recordings are no part of the card
+        recordings = corpora.load(corpus)
+        text = model_cards.card(recogniser, recordings, file=model or pretrained.FILE)
     echo(text.rstrip())
 
 
@@ -47,9 +46,8 @@ def compare(old: Path, new: Path, corpus: str, margin: float) -> None:
     """
     from digitlab import corpora, model_cards, recognisers
 
-    with plain_errors():
-        models = recognisers.load(new), recognisers.load(old)
-        verdict = model_cards.may_replace(*models, corpora.load(corpus), margin=margin)
+    models = recognisers.load(new), recognisers.load(old)
+    verdict = model_cards.may_replace(*models, corpora.load(corpus), margin=margin)
     echo(f"New minus old, mean over speakers: {100 * verdict.difference:+.1f} points")
     for what in ("speaker", "clip"):
         low, high = getattr(verdict, f"{what}_interval")

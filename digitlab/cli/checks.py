@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from digitlab import environment
-from digitlab.cli.shared import echo
+from digitlab.cli.shared import echo, plain
 from digitlab.environment import printable
 
 LEAST_CORES = 2
@@ -34,15 +34,9 @@ def doctor(course: bool) -> None:
     """Check Python, libraries, GPU, corpora and disk; exit with 1 where something is wrong."""
     from digitlab import corpora, reports
 
-    problems = []
+    problems = _framework_problems()
     for library, version in reports.versions().items():
         echo(f"{library:22} {version}")
-    for framework in ("torch", "keras", "tensorflow"):
-        if importlib.util.find_spec(framework) is None:
-            extra = "torch" if framework == "torch" else "keras"
-            problems.append(f"{framework} is not installed: pip install 'digitlab[{extra}]'")
-    if importlib.util.find_spec("torch"):
-        echo(f"{'device':22} {environment.torch_device()}")
     for name in corpora.SOURCES:
         try:
             echo(f"{name:22} {corpora.find(name) or 'not on this machine yet'}")
@@ -51,14 +45,35 @@ def doctor(course: bool) -> None:
     of_the_course = (_check_machine, _check_recordings, _check_trial) if course else ()
     if course:
         problems += _missing_libraries()
-    for check in (corpora.scale_from_environment, _check_cache, *of_the_course):
+    for check in (_check_device, corpora.scale_from_environment, _check_cache, *of_the_course):
         try:
             check()
-        except (ValueError, OSError, corpora.CorpusError) as error:
-            problems.append(str(error))
+        except Exception as error:  # whatever it is, the other checks go on
+            problems.append(plain(error))
     for problem in dict.fromkeys(problems):
         click.secho(printable(problem), fg="red", err=True)
     sys.exit(1 if problems else 0)
+
+
+def _framework_problems() -> list[str]:
+    """Say which frameworks are not there."""
+    return [
+        f"{framework} is not installed: pip install 'digitlab[{extra}]'"
+        for framework, extra in (("torch", "torch"), ("keras", "keras"), ("tensorflow", "keras"))
+        if importlib.util.find_spec(framework) is None
+    ]
+
+
+def _check_device() -> None:
+    """Print on which device PyTorch computes; raise what is wrong with an installed PyTorch."""
+    if importlib.util.find_spec("torch"):
+        try:
+            echo(f"{'device':22} {environment.torch_device()}")
+        except (ImportError, OSError) as error:
+            raise ImportError(
+                f"torch is installed, but broken ({error}): install it again with  "
+                "python -m pip install --force-reinstall 'digitlab[torch]'"
+            ) from error
 
 
 def _check_cache() -> None:

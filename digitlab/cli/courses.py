@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from digitlab import environment
-from digitlab.cli.shared import echo, plain_errors
+from digitlab.cli.shared import echo
 
 BOOK = Path("book")
 
@@ -26,9 +26,8 @@ def make(chapter: int, out: Path) -> None:
     It writes a notebook for students, the source notebook for nbgrader, with solutions and hidden
     tests, and a rubric. What you have changed in them since is kept.
     """
-    with plain_errors():
-        for what, file in _maker().make(chapter, out).items():
-            echo(f"{what:8} {file}")
+    for what, file in _maker().make(chapter, out).items():
+        echo(f"{what:8} {file}")
 
 
 def _maker():

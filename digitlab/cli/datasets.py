@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from digitlab.cli.shared import echo, plain_errors
+from digitlab.cli.shared import echo
 
 
 @click.group()
@@ -27,13 +27,10 @@ def path(name: str) -> None:
     """Print the folder that holds a corpus's recordings."""
     from digitlab import corpora
 
-    with plain_errors():
-        folder = corpora.find(_known(name))
-        if folder is None:
-            raise corpora.CorpusError(
-                f"{name} is not on this machine: run  digitlab data fetch {name}"
-            )
-        echo(folder)
+    folder = corpora.find(_known(name))
+    if folder is None:
+        raise corpora.CorpusError(f"{name} is not on this machine: run  digitlab data fetch {name}")
+    echo(folder)
 
 
 @data.command()
@@ -45,14 +42,13 @@ def fetch(name: str) -> None:
     """
     from digitlab import corpora
 
-    with plain_errors():
-        source = corpora.SOURCES[_known(name)]
-        verb = "Downloading" if source.urls else "Making"
-        echo(f"{verb} {name} ({source.title}), about {source.size_mb:,} MB.")
-        folder = corpora.fetch(name)
-        echo(folder)
-        if corpora.find(name) != folder:
-            echo(f"DIGITLAB_DATA comes first, though: {corpora.find(name)} is used.")
+    source = corpora.SOURCES[_known(name)]
+    verb = "Downloading" if source.urls else "Making"
+    echo(f"{verb} {name} ({source.title}), about {source.size_mb:,} MB.")
+    folder = corpora.fetch(name)
+    echo(folder)
+    if corpora.find(name) != folder:
+        echo(f"DIGITLAB_DATA comes first, though: {corpora.find(name)} is used.")
 
 
 @data.command()
@@ -61,12 +57,11 @@ def verify(name: str) -> None:
     """Check every file of a corpus; print its digest, and recordings that it holds twice."""
     from digitlab import corpora
 
-    with plain_errors():
-        echo(corpora.verify(_known(name)))
-        corpus = corpora.load(name)
-        for rows in corpus.duplicates():
-            paths = corpus.table["path"][rows]
-            echo("the same recording: " + " = ".join(map(str, paths)))
+    echo(corpora.verify(_known(name)))
+    corpus = corpora.load(name)
+    for rows in corpus.duplicates():
+        paths = corpus.table["path"][rows]
+        echo("the same recording: " + " = ".join(map(str, paths)))
 
 
 @data.command()
@@ -80,13 +75,12 @@ def merge(folder: Path, target: Path) -> None:
     """
     from digitlab import corpora
 
-    with plain_errors():
-        report = corpora.merge(folder, target)
-        kept = report[report["kept_as"] != ""]
-        for row in report[report["problem"] != ""].itertuples():
-            echo(f"{row.person}/{row.file}: {row.problem}")
-        n_people = kept["speaker"].nunique()
-        echo(f"{len(kept)} of {len(report)} recordings, by {n_people} people, are in {target}.")
+    report = corpora.merge(folder, target)
+    kept = report[report["kept_as"] != ""]
+    for row in report[report["problem"] != ""].itertuples():
+        echo(f"{row.person}/{row.file}: {row.problem}")
+    n_people = kept["speaker"].nunique()
+    echo(f"{len(kept)} of {len(report)} recordings, by {n_people} people, are in {target}.")
 
 
 def _known(name: str) -> str:

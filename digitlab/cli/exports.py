@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from digitlab.cli.shared import MODEL, echo, plain_errors, the_recogniser
+from digitlab.cli.shared import MODEL, echo, the_recogniser
 
 
 @click.command()
@@ -25,11 +25,10 @@ def export(model: Path | None, to: str, save: Path | None) -> None:
 
     The file holds features and network: samples go in, probabilities come out.
     """
-    with plain_errors():
-        from digitlab import export as exporting
+    from digitlab import export as exporting
 
-        recogniser = the_recogniser(model)
-        name = model.stem if model else recogniser.recipe.lower()
-        file = save or Path(f"{name}{exporting.FORMATS[to]}")
-        exporting.write(recogniser, file, to)
+    recogniser = the_recogniser(model)
+    name = model.stem if model else recogniser.recipe.lower()
+    file = save or Path(f"{name}{exporting.FORMATS[to]}")
+    exporting.write(recogniser, file, to)
     echo(f"{file} ({file.stat().st_size / 1000:,.0f} kB), described in {file}.md")

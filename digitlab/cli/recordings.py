@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from digitlab.cli.shared import MODEL, echo, plain, plain_errors, the_recogniser
+from digitlab.cli.shared import MODEL, echo, plain, the_recogniser
 from digitlab.cli.streams import THRESHOLD, listen_on
 from digitlab.environment import printable, wrapped
 from digitlab.layouts import OTHER
@@ -27,9 +27,8 @@ def predict(model, files, as_json) -> None:
     Any rate, length and number of channels will do: what was changed in a recording is said. A file
     that cannot be read is named, the others are answered, and the exit status is 1.
     """
-    with plain_errors():
-        sounds = [sound for file in files for sound in _sounds(file)]
-        recogniser = the_recogniser(model)
+    sounds = [sound for file in files for sound in _sounds(file)]
+    recogniser = the_recogniser(model)
     if not as_json:
         learned = f"trained on {recogniser.n_train:,} clips of {recogniser.corpus}"
         scored = f"test accuracy {recogniser.test_accuracy:.1%} ({recogniser.split} split)"
@@ -71,16 +70,15 @@ def listen(model, seconds, continuous, threshold) -> None:
         raise click.UsageError("--seconds is for one recording, without --continuous.")
     if threshold is not None and not continuous:
         raise click.UsageError("--threshold goes with --continuous.")
-    with plain_errors():
-        recogniser = the_recogniser(model)
-        if continuous:
-            return listen_on(recogniser, threshold)
-        echo("Say a digit ...")
-        samples, rate = microphone.record(seconds or 2.5, _show_level)
-        click.echo("\r" + (BAR + 2) * " " + "\r", nl=False, err=True)
-        if microphone.is_clipped(samples):
-            echo("The recording is clipped: move away from the microphone, or turn it down.")
-        answer = recogniser.predict(samples, rate)
+    recogniser = the_recogniser(model)
+    if continuous:
+        return listen_on(recogniser, threshold)
+    echo("Say a digit ...")
+    samples, rate = microphone.record(seconds or 2.5, _show_level)
+    click.echo("\r" + (BAR + 2) * " " + "\r", nl=False, err=True)
+    if microphone.is_clipped(samples):
+        echo("The recording is clipped: move away from the microphone, or turn it down.")
+    answer = recogniser.predict(samples, rate)
     echo(_chart("What was said", answer, recogniser.classes))
 
 
@@ -110,13 +108,10 @@ def adapt(folder: Path, save: Path, way: str, model: Path | None) -> None:
     """
     from digitlab import adaptation, corpora, recognisers
 
-    with plain_errors():
-        recognisers.refuse_place(save)
-        corpus = corpora.load(folder)
-        adapted, (n_test, before, after) = adaptation.adapt_to(
-            the_recogniser(model), corpus, way=way
-        )
-        adapted.save(save)
+    recognisers.refuse_place(save)
+    corpus = corpora.load(folder)
+    adapted, (n_test, before, after) = adaptation.adapt_to(the_recogniser(model), corpus, way=way)
+    adapted.save(save)
     if n_test:
         echo(f"Of {n_test} recordings held back, {before} were recognised before, {after} after.")
     else:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from digitlab import environment
-from digitlab.cli.shared import echo, plain, plain_errors
+from digitlab.cli.shared import echo, plain
 from digitlab.environment import FRAMEWORKS, PRECISIONS, SCALES, printable, reports_here
 
 RESULTS = Path("book/results.csv")
@@ -95,29 +95,27 @@ RESULTS = Path("book/results.csv")
 def run(context, recipe, model_file, json_file, append, is_all, **settings) -> None:
     """Run a recipe, such as K2, and print how it did."""
     if is_all:
-        with plain_errors():
-            _refuse_beside_all(context)
+        _refuse_beside_all(context)
         sys.exit(_complete_results(recipe))
     if recipe is None:
         raise click.UsageError("name a recipe, such as K2, or say --all --append")
-    with plain_errors():
-        # what is to be written is tried first: no training is to be lost for want of a place
-        if append:
-            _refuse_results()
-        from digitlab import experiment, recognisers
+    # what is to be written is tried first: no training is to be lost for want of a place
+    if append:
+        _refuse_results()
+    from digitlab import experiment, recognisers
 
-        _refuse_one_place(json_file, model_file, RESULTS if append else None)
-        if json_file:
-            environment.refuse_unwritable(json_file)
-        if model_file:
-            recognisers.refuse_place(model_file)
-        plan = experiment.plan(recipe, **settings)
-        if model_file and len(plan.folds) > 1:
-            raise ValueError(
-                f"{model_file} can keep one model, and these are {len(plan.folds)} trainings: "
-                "ask for one seed, and for a split that is not by speakers"
-            )
-        report = experiment.execute(plan)
+    _refuse_one_place(json_file, model_file, RESULTS if append else None)
+    if json_file:
+        environment.refuse_unwritable(json_file)
+    if model_file:
+        recognisers.refuse_place(model_file)
+    plan = experiment.plan(recipe, **settings)
+    if model_file and len(plan.folds) > 1:
+        raise ValueError(
+            f"{model_file} can keep one model, and these are {len(plan.folds)} trainings: "
+            "ask for one seed, and for a split that is not by speakers"
+        )
+    report = experiment.execute(plan)
     if not reports_here(settings["devices"] * settings["nodes"]):
         return
     writers = [
@@ -152,14 +150,13 @@ def _refuse_beside_all(context: click.Context) -> None:
 
 def _complete_results(recipe: str | None) -> int:
     """Make the missing runs, and show how far it is; return the exit status."""
-    with plain_errors():
-        _refuse_results()
-        from digitlab import planned, recipes
+    _refuse_results()
+    from digitlab import planned, recipes
 
-        names = {recipes.find(recipe).name} if recipe else set(recipes.RECIPES)
-        runs = [run for run in planned.PLANNED if run.recipe in names]
-        echo(f"Comparing {RESULTS} with {len(runs)} planned runs ...")
-        missing, impossible = planned.missing(RESULTS, runs)
+    names = {recipes.find(recipe).name} if recipe else set(recipes.RECIPES)
+    runs = [run for run in planned.PLANNED if run.recipe in names]
+    echo(f"Comparing {RESULTS} with {len(runs)} planned runs ...")
+    missing, impossible = planned.missing(RESULTS, runs)
     failures = {_title(run): why for run, why in impossible.items()}
     with planned.Progress(missing) as progress:
         for what in missing:

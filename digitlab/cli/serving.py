@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from digitlab.cli.shared import MODEL, echo, plain_errors, the_recogniser
+from digitlab.cli.shared import MODEL, echo, the_recogniser
 from digitlab.environment import wrapped
 
 
@@ -35,16 +35,15 @@ def serve(model: Path | None, host: str, port: int, answers: Path | None) -> Non
     from digitlab import pretrained, serving
     from digitlab.environment import sha256
 
-    with plain_errors():
-        recogniser, digest = the_recogniser(model), sha256(model or pretrained.FILE)
-        application = serving.app(recogniser, digest, answers=answers)
-        listener = serving.listen(host, port)
-        echo(_first_line(*listener.getsockname()[:2]))
-        echo(f"It answers with {recogniser.recipe}, SHA-256 {digest}.")
-        sys.stdout.flush()
-        for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again in the end
-            signal.signal(number, lambda *_: sys.exit(0))
-        serving.run(application, listener)
+    recogniser, digest = the_recogniser(model), sha256(model or pretrained.FILE)
+    application = serving.app(recogniser, digest, answers=answers)
+    listener = serving.listen(host, port)
+    echo(_first_line(*listener.getsockname()[:2]))
+    echo(f"It answers with {recogniser.recipe}, SHA-256 {digest}.")
+    sys.stdout.flush()
+    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again in the end
+        signal.signal(number, lambda *_: sys.exit(0))
+    serving.run(application, listener)
 
 
 def _first_line(address: str, port: int) -> str:

@@ -1,7 +1,6 @@
-"""What several commands share: an option, plain messages, and the model that is asked."""
+"""What commands share: an option, plain messages, and the model that is asked."""
 
 import traceback
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -27,15 +26,17 @@ def the_recogniser(model: Path | None):
     return recognisers.load(model) if model else pretrained.load()
 
 
-@contextmanager
-def plain_errors():
-    """Turn an error into one plain message, without a traceback."""
-    try:
-        yield
-    except click.ClickException:
-        raise
-    except Exception as error:
-        raise click.ClickException(printable(plain(error))) from error
+class PlainGroup(click.Group):
+    """Commands whose errors are one plain message, without a traceback."""
+
+    def invoke(self, context: click.Context):
+        """Run a command; what goes wrong in it ends it with the exit status 1."""
+        try:
+            return super().invoke(context)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # click knows what to do with them
+        except Exception as error:
+            raise click.ClickException(printable(plain(error))) from error
 
 
 def plain(error: Exception) -> str:

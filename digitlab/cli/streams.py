@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from digitlab.cli.shared import MODEL, echo, plain_errors, the_recogniser
+from digitlab.cli.shared import MODEL, echo, the_recogniser
 
 THRESHOLD = click.option(
     "--threshold",
@@ -24,13 +24,12 @@ def detect(model, threshold, file) -> None:
     """
     from digitlab import streaming
 
-    with plain_errors():
-        blocks, rate = streaming.read_blocks(file)
-        listener = _listener(the_recogniser(model), rate, threshold)
-        n_found = 0
-        for block in blocks:
-            n_found += _print(listener.feed(block))
-        n_found += _print(listener.finish())
+    blocks, rate = streaming.read_blocks(file)
+    listener = _listener(the_recogniser(model), rate, threshold)
+    n_found = 0
+    for block in blocks:
+        n_found += _print(listener.feed(block))
+    n_found += _print(listener.finish())
     echo(f"{_digits(n_found)} in {listener.seconds:.1f} s")
 
 

@@ -1,5 +1,6 @@
 """The model card of an exported file: what it answers, what it takes, and how to use it."""
 
+import json
 from pathlib import Path
 
 from digitlab.environment import sha256
@@ -12,7 +13,7 @@ EXAMPLES = {
 import numpy as np
 import onnxruntime
 classes = {classes}
-session = onnxruntime.InferenceSession("{name}")
+session = onnxruntime.InferenceSession({quoted})
 samples = np.zeros((1, {n_samples}), np.float32)  # your recording
 [probabilities] = session.run(["probabilities"], {{"samples": samples}})
 print(classes[probabilities[0].argmax()])""",
@@ -20,14 +21,14 @@ print(classes[probabilities[0].argmax()])""",
 import keras
 import numpy as np
 classes = {classes}
-model = keras.saving.load_model("{name}")
+model = keras.saving.load_model({quoted})
 samples = np.zeros((1, {n_samples}), np.float32)  # your recording
 probabilities = model.predict(samples, verbose=0)
 print(classes[probabilities[0].argmax()])""",
     "torch": """\
 import torch
 classes = {classes}
-model = torch.export.load("{name}").module()
+model = torch.export.load({quoted}).module()
 samples = torch.zeros(1, {n_samples})  # your recording
 probabilities = model(samples)
 print(classes[probabilities[0].argmax()])""",
@@ -115,7 +116,9 @@ def card(recogniser: Recogniser, file: Path, to: str) -> str:
     }
     if OTHER in recogniser.classes:
         facts["other"] = REFUSAL.format(limit=recogniser.refuse_above, other=OTHER)
-    facts["example"] = EXAMPLES[to].format(**facts | {"classes": list(recogniser.classes)})
+    quoted = json.dumps(file.name, ensure_ascii=False)
+    own = {"classes": list(recogniser.classes), "quoted": quoted}
+    facts["example"] = EXAMPLES[to].format(**facts | own)
     return CARD.format(**facts)
 
 

@@ -1,5 +1,6 @@
 """Trained systems written in the formats of other runtimes."""
 
+import io
 import logging
 import os
 import tempfile
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from digitlab.environment import replacing, require
+from digitlab.environment import replacing, require, why
 from digitlab.export.cards import card
 from digitlab.export.graphs import computation
 from digitlab.recognisers import Recogniser, in_framework, refuse_place
@@ -71,12 +72,19 @@ def write(recogniser: Recogniser, file: Path, to: str = "onnx") -> None:
         refuse_place(place)
     compute = computation(recogniser)
     same = in_framework(recogniser, "keras" if to == "keras" else "torch")
-    with replacing(file) as out, tempfile.TemporaryDirectory() as folder, quiet():
-        written = Path(folder, f"graph{FORMATS[to]}")
-        WRITERS[to](compute, same, written)
-        out.write(written.read_bytes())
-    with replacing(card_file, "w") as out:
-        out.write(card(recogniser, file, to))
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder, file.name)
+        try:
+            with quiet():
+                WRITERS[to](compute, same, written)
+        except OSError as error:
+            raise OSError(
+                f"the temporary folder {folder} cannot be written: {why(error)}; or set TMPDIR to "
+                "another folder"
+            ) from error
+        with replacing(file) as out, replacing(card_file, "w") as card_out:  # both or none
+            card_out.write(card(recogniser, written, to))
+            out.write(written.read_bytes())
 
 
 def _to_onnx(compute: Callable, recogniser: Recogniser, file: Path) -> None:
@@ -109,7 +117,9 @@ def _to_torch(compute: Callable, recogniser: Recogniser, file: Path) -> None:
     program = torch.export.export(graph, (example,), dynamic_shapes=(sizes,))
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # paths on this machine
-    torch.export.save(program, file)
+    content = io.BytesIO()  # on a full disk, PyTorch would end the process
+    torch.export.save(program, content)
+    file.write_bytes(content.getvalue())
 
 
 def _to_keras(compute: Callable, recogniser: Recogniser, file: Path) -> None:

@@ -56,19 +56,21 @@ def quantise(file: Path, to: Path, clips: np.ndarray) -> None:
         for node in nodes
         if node.op_type in LAYERS and any(name.startswith("network.") for name in node.input)
     ]
-    with replacing(Path(to)) as out, tempfile.TemporaryDirectory() as folder, quiet():
+    with tempfile.TemporaryDirectory() as folder:
         small, rounded = Path(folder, "small.onnx"), Path(folder, "rounded.onnx")
-        quantization.quantize_static(
-            file,
-            small,
-            _reader(quantization, clips),
-            per_channel=True,
-            nodes_to_quantize=layers,
-        )
-        if any(node.op_type == "LSTM" for node in nodes):
-            quantization.quantize_dynamic(small, rounded, op_types_to_quantize=["LSTM"])
-            small = rounded
-        out.write(small.read_bytes())
+        with quiet():
+            quantization.quantize_static(
+                file,
+                small,
+                _reader(quantization, clips),
+                per_channel=True,
+                nodes_to_quantize=layers,
+            )
+            if any(node.op_type == "LSTM" for node in nodes):
+                quantization.quantize_dynamic(small, rounded, op_types_to_quantize=["LSTM"])
+                small = rounded
+        with replacing(Path(to)) as out:
+            out.write(small.read_bytes())
 
 
 def _reader(quantization, clips: np.ndarray):

@@ -12,11 +12,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from digitlab.environment import progress, replacing, sha256
+from digitlab.environment import make_folder, progress, refuse_unwritable, replacing, sha256
 from digitlab.features.by_name import compute
 from digitlab.layouts import listed
 
 MANIFEST = "manifest.csv"
+AGAIN = "call compute_to_disk again, which computes what is not whole"
 COLUMNS = ["file", "n_clips", "sha256", "was_there"]
 Batch: TypeAlias = np.ndarray | Callable[[], np.ndarray]
 
@@ -58,7 +59,7 @@ def compute_to_disk(
         If the folder holds features of something else, or if batches failed: all others are
         computed first, and the message says what was wrong with each.
     OSError
-        If the folder cannot be made.
+        If the folder cannot be made or written.
 
     Notes
     -----
@@ -86,15 +87,20 @@ def compute_to_disk(
     import joblib
 
     folder = Path(folder).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MANIFEST).unlink(missing_ok=True)  # it comes back when all is done
+    manifest = folder / MANIFEST
+    make_folder(folder)
+    refuse_unwritable(manifest)
     jobs = (
         joblib.delayed(_shard)(name, batch, rate, folder / f"{i:06}.npy", joblib.hash(batch))
         for i, batch in enumerate(batches)
     )
     # one batch to a task: few are under way, and none waits for others to be written
     parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
-    records = list(progress(parallel(jobs), "Batches", disable=not show_progress))
+    records = []
+    for record in progress(parallel(jobs), "Batches", disable=not show_progress):
+        if not record.get("was_there", True):
+            manifest.unlink(missing_ok=True)  # it comes back when all is done
+        records.append(record)
     if problems := [record["problem"] for record in records if "problem" in record]:
         heading = f"{len(problems)} of {len(records)} batches failed; the others are in {folder}:"
         raise ValueError(listed(heading, sorted(problems)))
@@ -104,7 +110,7 @@ def compute_to_disk(
             f"{folder} holds {len(others)} shards beside these {len(table)}, such as "
             f"{min(others)}: remove them, or name another folder"
         )
-    with replacing(folder / MANIFEST, "w") as out:
+    with replacing(manifest, "w") as out:
         table.to_csv(out, index=False, lineterminator="\n")
     return table
 
@@ -127,6 +133,8 @@ def read_shards(folder: Path) -> list[np.ndarray]:
     ------
     FileNotFoundError
         If the features are not there, or not all of them.
+    ValueError
+        If a file is damaged.
 
     Examples
     --------
@@ -137,7 +145,13 @@ def read_shards(folder: Path) -> list[np.ndarray]:
     manifest = Path(folder, MANIFEST)
     if not manifest.is_file():
         raise FileNotFoundError(f"{manifest} is missing: call compute_to_disk to the end first")
-    return [np.load(manifest.with_name(file), mmap_mode="r") for file in pd.read_csv(manifest).file]
+    try:
+        names = pd.read_csv(manifest)["file"]
+        return [np.load(manifest.with_name(name), mmap_mode="r") for name in names]
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error.filename} is missing: {AGAIN}") from error
+    except (ValueError, LookupError, EOFError) as error:
+        raise ValueError(f"{folder}: its features are damaged ({error}): {AGAIN}") from error
 
 
 def _shard(name: str, batch: Batch, rate: float, file: Path, content: str) -> dict[str, Any]:

@@ -5,6 +5,10 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from digitlab.environment import why
+
+BEGINNING = b'{"'
+
 
 class AnswerLog:
     """A file of one JSON line for each answer, to which lines are added and never changed.
@@ -18,6 +22,8 @@ class AnswerLog:
     ------
     OSError
         If it cannot be written; the message names it.
+    ValueError
+        If it holds something other than answers, to which nothing is to be added.
 
     Notes
     -----
@@ -37,10 +43,15 @@ class AnswerLog:
 
     def __init__(self, file: Path) -> None:
         self.file = Path(file)
+        if self.file.exists() and not self.file.is_file():
+            raise OSError(f"{file} is no file: name a new one, or one that holds answers")
         try:
             self._out = open(self.file, "ab+", buffering=0)  # noqa: SIM115
         except OSError as error:
-            raise OSError(f"{file} cannot be written ({error.strerror})") from error
+            raise OSError(f"{file} cannot be written: {why(error)}") from error
+        if not self._begins_like_an_answer():
+            self.close()
+            raise ValueError(f"{file} holds something other than answers: name another file")
         self._is_torn = self._ends_within_a_line()
 
     def __enter__(self) -> "AnswerLog":
@@ -74,6 +85,11 @@ class AnswerLog:
         while content:
             content = content[self._out.write(content) :]
         self._is_torn = False
+
+    def _begins_like_an_answer(self) -> bool:
+        """Tell whether the file is empty or begins with an object of JSON, perhaps cut short."""
+        self._out.seek(0)
+        return self._out.read(len(BEGINNING)) in (BEGINNING, BEGINNING[:1], b"")
 
     def _ends_within_a_line(self) -> bool:
         """Tell whether the file's last line was cut short."""

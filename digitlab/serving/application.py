@@ -213,7 +213,8 @@ class _Service:
         """Go on from the answers of this model that were kept before."""
         for answer in read_answers(answers):
             if answer.get("sha256") == self.model["sha256"]:
-                self.drift.add(max(answer["probabilities"].values()))
+                with suppress(LookupError, TypeError, ValueError, AttributeError):  # not ours
+                    self.drift.add(float(max(answer["probabilities"].values())))
         self.metrics.drift.set(self.drift.index())
 
     @asynccontextmanager

@@ -363,7 +363,8 @@ def read_blocks(file: str | Path, seconds: float = 0.1) -> tuple[Iterator[np.nda
     Raises
     ------
     WavError
-        If the file is missing, is no WAV file, or is damaged.
+        If the file is missing, is no WAV file, or is damaged; and from `blocks`, as soon as a block
+        holds NaN or infinite samples.
 
     Examples
     --------
@@ -382,6 +383,9 @@ def _blocks(file: str | Path, n_block: int, byte: int) -> Iterator[np.ndarray]:
     try:
         with open(file, "rb") as source, soundfile.SoundFile(source) as sound:
             for block in sound.blocks(n_block, dtype="float32", always_2d=True):
+                if not np.isfinite(block).all():
+                    problem = "some of its samples are NaN or infinite"
+                    raise riff.WavError(file, problem, byte, "Export it again, or leave it out.")
                 yield block.mean(axis=1)
     except soundfile.LibsndfileError as error:
         problem = f"libsndfile cannot decode its samples: {error.error_string}"

@@ -1,6 +1,7 @@
 """Training in PyTorch: a plain loop, built in the open in chapter 9."""
 
 import copy
+import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -213,13 +214,33 @@ class _Run(Run):
 
     def write(self, out: BinaryIO) -> None:
         model, optimizer = self.model.state_dict(), self.optimizer.state_dict()
-        torch.save({"model": model, "optimizer": optimizer} | self.state, out)
+        out.write(packed({"model": model, "optimizer": optimizer} | self.state))
 
     def read(self, file: Path) -> dict:
         kept = torch.load(file, map_location="cpu", weights_only=True)
         self.model.load_state_dict(kept["model"])
         load_optimizer(self.optimizer, kept["optimizer"])
         return kept
+
+
+def packed(content: dict) -> bytes:
+    """Return what ``torch.save`` would write into a file.
+
+    On a full disk its own writer raises an error that does not say so.
+
+    Parameters
+    ----------
+    content : dict
+        What it can write.
+
+    Examples
+    --------
+    >>> packed({"epoch": 3})[:2]
+    b'PK'
+    """
+    whole = io.BytesIO()
+    torch.save(content, whole)
+    return whole.getvalue()
 
 
 @contextmanager

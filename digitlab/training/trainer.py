@@ -15,14 +15,15 @@ from typing import Any
 from digitlab.environment import launched, replacing, require
 from digitlab.training.callbacks import Callback, EarlyStopping, Logger, find
 from digitlab.training.common import Run
+from digitlab.training.torch import packed
 
 require("lightning.pytorch", extra="torch")
 
 import lightning.fabric.plugins.environments as clusters  # noqa: E402
 import lightning.pytorch as L  # noqa: E402
-import torch  # noqa: E402
 from torch.multiprocessing.spawn import ProcessException  # noqa: E402
 
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has one way to end a process
 LAUNCHERS = (clusters.TorchElasticEnvironment, clusters.SLURMEnvironment)
 NOISY = ("lightning.pytorch", "lightning.fabric", "torch.multiprocessing.spawn")
 
@@ -32,7 +33,7 @@ class _CheckpointFiles(L.plugins.TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict, path: "str | Path", storage_options=None) -> None:
         with replacing(path) as out:
-            torch.save(checkpoint, out)
+            out.write(packed(checkpoint))
 
 
 class Trainer(L.Trainer):
@@ -117,7 +118,7 @@ def running(*settings: Any) -> Iterator[Trainer]:
             ) from error
         finally:
             if trainer.errors and trainer.strategy.launcher:
-                trainer.strategy.launcher.kill(signal.SIGKILL)
+                trainer.strategy.launcher.kill(KILL)
             for name, level in levels.items():
                 logging.getLogger(name).setLevel(level)
 
