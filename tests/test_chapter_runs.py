@@ -25,6 +25,7 @@ def test_what_is_compiled_is_kept_apart_for_each_thread(run):
     assert seconds > 0
     shown = notebook.cells[0].outputs[0].data["text/plain"]
     assert shown.endswith("numba/chapters_0'")
+    assert notebook.cells[0].metadata == {}  # else the page would not find it in the cache
 
 
 @pytest.mark.parametrize("source", ["1 / 0", "import os, signal; os.kill(os.getpid(), 9)"])
