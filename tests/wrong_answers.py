@@ -73,6 +73,33 @@ WRONG = {
         "whisper = moving",
         "whisper = voicing * air + frication",  # no vocal tract
     ],
+    "ex-06-length": [
+        "room_for_99 = lambda d: (1.0, 0.5)",
+        "room_for_99 = lambda d, right=room_for_99: (100 * right(d)[0], right(d)[1])",
+        "room_for_99 = lambda d, right=room_for_99: (right(d)[0], 1 - right(d)[1])",
+        "room_for_99 = lambda d, right=room_for_99: (right(d)[0], 1 - np.mean(d) / max(d))",
+    ],
+    "ex-06-liars": [
+        "suspects = lambda x, labels: np.random.default_rng(0).permutation(len(x))[: len(x) // 10]",
+        "suspects = lambda x, labels: np.flatnonzero(labels != one.table.label)",  # from the true ones
+        "suspects = lambda x, labels: np.arange(len(x))",
+        "suspects = lambda x, labels: np.linalg.norm(x, axis=1).argsort()[-(len(x) // 10) :]",
+    ],
+    "ex-06-hash": [
+        "by_take = by_speaker",
+        "by_speaker = by_take",
+        "by_take = (speakers + fsdd.table['take'].astype(str)).map(set_of)",  # without the stroke
+        "n_test_speakers = (by_speaker == 'training').sum()",
+    ],
+    "ex-06-hunt": [
+        "fill = lambda folder: [(folder / f'{k}_anna_0.wav').write_bytes(b'') for k in range(10)]",
+        "def fill(folder):\n"
+        "    for file in list(damaged.iterdir())[:6]:\n"
+        "        (folder / file.name).write_bytes(file.read_bytes())",
+        "def fill(folder, right=fill):\n"  # two at another rate, no truncated one
+        "    right(folder)\n"
+        "    (folder / '8_anna_0.wav').write_bytes((folder / '9_anna_0.wav').read_bytes())",
+    ],
     "ex-07-ears": ["lower = 1", "lower = wilson(8, 8)[0]", "lower = 0.679"],
     "ex-07-clips": [
         "found = lambda n: 0.1",
@@ -113,6 +140,46 @@ WRONG = {
         "folded_row = 8 * folded_row",
     ],
     "ex-08-backwards": ["of_means = 0.1", "as_they_are, one_reversed = one_reversed, as_they_are"],
+    "ex-09-shuffle": [
+        "shuffled = waveforms[test]",
+        "shuffled = waveforms[test][:, np.random.default_rng(0).permutation(8192)]",
+        "shuffled_accuracy = (shuffled_accuracy + whole_accuracy) / 2",
+        "x_raw = features.log_scattering(shuffled, corpus.rate)\n"  # without the scaler
+        "y_pred = training.torch.predict(k2_torch, x_raw).argmax(axis=1)\n"
+        "shuffled_accuracy = np.mean(y_pred == y_test)",
+    ],
+    "ex-09-wilson": [
+        "lower = evaluation.wilson_interval(290 / 300, 300)[1]",
+        "n_enough = 1201",
+        "n_enough = 4 * 300",
+    ],
+    "ex-09-order": [
+        "order_1 = models.torch.logistic_regression(76, 10, seed=42)",
+        "order_1_accuracy = k2.test_accuracy",
+        "overlap = not overlap",
+        "order_1 = models.torch.logistic_regression(76, 10, seed=42)\n"  # on the test clips
+        "training.torch.fit(order_1, x_test[:, :76], y_test, epochs=200, batch_size=32)\n"
+        "y_pred = training.torch.predict(order_1, x_test[:, :76]).argmax(axis=1)\n"
+        "order_1_accuracy = np.mean(y_pred == y_test)",
+    ],
+    "ex-09-recognise": [
+        "def recognise(path):\n"
+        "    return y[list(corpus.table['path']).index(path)], 0.99",
+        "def recognise(path):\n"  # at whatever rate
+        "    clip = audio.fit(audio.peak_normalize(audio.read_wav(path)[0]), 8192)\n"
+        "    x_new = scaler.transform(features.log_scattering(clip[None], corpus.rate))\n"
+        "    probabilities = training.torch.predict(k2_torch, x_new)[0]\n"
+        "    return int(probabilities.argmax()), float(probabilities.max())",
+        "recognise = lambda path, right=recognise: (right(path)[0], 1.0)",
+        "recognise = lambda path, right=recognise: (7, right(path)[1])",
+    ],
+    "ex-09-voice": [
+        "x_centred = x_scattering - x_scattering.mean(axis=0)",
+        "x_centred = x_scattering - pd.DataFrame(x_scattering).groupby([speakers, y])"
+        ".transform('mean').to_numpy()",
+        "centred_accuracy = k2_unseen.test_accuracy + 0.055",
+        "centred_accuracy = 0.95",
+    ],
     "ex-11-half": ["a = 0.5", "a = 1 - 1 / 17640", "a = 1 - 0.5 / 17640"],
     "ex-11-count": ["n_parameters = 33930", "n_parameters = 33024"],  # two biases; no last layer
     "ex-11-gru": ["share = 4 / 3", "gru = lambda x, W, U, b, d, right=gru: right(x, W, U, d, b)"],
@@ -148,12 +215,62 @@ ALSO_RIGHT = {
     "ex-05-own": ["formants = np.array(formants)", "formants = [310, 1419, round(f3)]"],
     "ex-05-spell": ["banana = 'b ax n aa n ax'", "banana = 'bcl b ah n ae n ah'"],
     "ex-05-tract": ["changed = np.array(changed)", "ratios = [1.2, 1.2, 1.2]"],
+    "ex-06-length": ["room_for_99 = lambda d, right=room_for_99: list(right(list(d)))"],
+    "ex-06-liars": [
+        "def suspects(x, labels):\n"
+        "    from sklearn.neighbors import KNeighborsClassifier\n"
+        "    model = KNeighborsClassifier(6).fit(x, labels)\n"
+        "    own = model.predict_proba(x)[np.arange(len(x)), np.searchsorted(model.classes_, labels)]\n"
+        "    return list(own.argsort()[: len(x) // 10])"
+    ],
+    "ex-06-hash": ["by_speaker = list(by_speaker); by_take = by_take.to_numpy()"],
+    "ex-06-hunt": [
+        "def fill(folder):\n"
+        "    for k in range(10):\n"
+        "        word = voices.say(k, speaker=3, rate=8000 if k == 4 else 16000)\n"
+        "        audio.write_wav(folder / f'{k}_otto_1.wav', word, 8000 if k == 4 else 16000)\n"
+        "    (folder / '1_otto_1.wav').write_bytes(b'')\n"
+        "    (folder / '2_otto_1.wav').write_text('seven')\n"
+        "    cut = (folder / '3_otto_1.wav').read_bytes()[:-500]\n"
+        "    (folder / '3_otto_1.wav').write_bytes(cut)"
+    ],
     "ex-07-ears": ["lower = 8 / (8 + 1.96**2)"],
     "ex-07-clips": ["enough = 5000.0"],
     "ex-07-nothing": ["leaky = 1.0; clean = 0.5"],
     "ex-07-split": ["leave_one_out = lambda s, right=leave_one_out: list(map(list, right(s)))"],
     "ex-07-coverage": ["table = table.to_numpy()"],
     "ex-08-find": ["rate_of = lambda sound, right=rate_of: float(right(sound))"],
+    "ex-09-shuffle": ["order = list(np.argsort(order)); shuffled = shuffled.tolist()"],
+    "ex-09-wilson": ["lower = 0.9397; n_enough += 3.0"],
+    "ex-09-order": [
+        "order_1 = torch.nn.Sequential(torch.nn.Linear(76, 10), torch.nn.LogSoftmax(dim=1))\n"
+        "adam = torch.optim.Adam(order_1.parameters(), lr=0.01)\n"
+        "for _ in range(100):\n"
+        "    adam.zero_grad()\n"
+        "    log_p = order_1(torch.as_tensor(x_train[:, :76]))\n"
+        "    torch.nn.functional.nll_loss(log_p, torch.as_tensor(y_train)).backward()\n"
+        "    adam.step()\n"
+        "y_pred = order_1(torch.as_tensor(x_test[:, :76])).argmax(dim=1).numpy()\n"
+        "order_1_accuracy = float((y_pred == y_test).mean())\n"
+        "ends = [evaluation.wilson_interval(p, len(test)) for p in (order_1_accuracy, k2.test_accuracy)]\n"
+        "overlap = ends[0][1] >= ends[1][0] and ends[1][1] >= ends[0][0]"
+    ],
+    "ex-09-recognise": [
+        "def recognise(path):\n"
+        "    own = audio.resample(*audio.read_wav(path)[:2], corpus.rate)\n"
+        "    clip = audio.fit(audio.peak_normalize(own - own.mean()), 8192)\n"
+        "    x_new = torch.as_tensor(scaler.transform(features.log_scattering(clip[None], corpus.rate)))\n"
+        "    p = k2_torch(x_new.float().to(device)).exp()\n"
+        "    return p.argmax().item(), p.max().item()"
+    ],
+    "ex-09-voice": [
+        "from sklearn.linear_model import LogisticRegression\n"
+        "from sklearn.model_selection import LeaveOneGroupOut, cross_val_score\n"
+        "model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01))\n"
+        "x_centred = x_scattering - pd.DataFrame(x_scattering).groupby(speakers).transform('mean')\n"
+        "folds = splits.split(corpus, 'speaker')\n"
+        "centred_accuracy = cross_val_score(model, x_centred, y, cv=folds).mean()"
+    ],
     "ex-11-half": ["a = 1 - 0.0000393"],
     "ex-11-count": ["n_parameters = 33674.0"],
 }
