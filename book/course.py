@@ -34,7 +34,7 @@ c = get_config()
 c.CourseDirectory.course_id = "hearing-digits"
 c.ClearSolutions.code_stub = {{"python": {YOURS["code"]!r}}}
 c.ClearSolutions.text_stub = {YOURS["markdown"]!r}
-c.Execute.timeout = 300  # seconds for one cell: then it is stopped, and the next cell runs
+c.Execute.timeout = 900  # seconds for one cell: then it is stopped, and the next cell runs
 """
 FRONT = """\
 # Assignment {number}: {title}
