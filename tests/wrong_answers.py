@@ -80,9 +80,7 @@ WRONG = {
         "room_for_99 = lambda d, right=room_for_99: (right(d)[0], 1 - np.mean(d) / max(d))",
     ],
     "ex-06-liars": [
-        "suspects = lambda x, labels: np.random.default_rng(0).permutation(len(x))[: len(x) // 10]",
         "suspects = lambda x, labels: np.flatnonzero(labels != one.table.label)",  # knows them
-        "suspects = lambda x, labels: np.arange(len(x))",
         "suspects = lambda x, labels: np.linalg.norm(x, axis=1).argsort()[-(len(x) // 10) :]",
     ],
     "ex-06-hash": [

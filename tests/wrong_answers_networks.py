@@ -1,5 +1,26 @@
 """What students hand in, as in wrong_answers.py, for chapters 9, 10 and 12 to 16."""
 
+# Their set-up trains networks, or they start another Python: `make test-course` marks them, too.
+SLOW = {
+    "ex-09-shuffle",
+    "ex-09-order",
+    "ex-09-recognise",
+    "ex-09-voice",
+    "ex-10-backend",
+    "ex-13-undo",
+    "ex-13-soft",
+    "ex-13-nothing",
+    "ex-14-count",
+    "ex-14-ear",
+    "ex-15-interval",
+    "ex-15-stages",
+    "ex-15-dtw",
+    "ex-16-pair",
+    "ex-16-formants",
+    "ex-16-noise",
+    "ex-16-takes",
+}
+
 WRONG = {
     "ex-09-shuffle": [
         "shuffled = waveforms[test]",
