@@ -28,7 +28,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from digitlab.environment import make_folder, printable, replacing
 
 POINTS = 2  # of an exercise whose metadata names none
-KEYS = {"ask", "points", "solution", "check", "hidden", "rubric", "question"}
+KEYS = {"ask", "points", "needs", "solution", "check", "hidden", "rubric", "question"}
 YOURS = {"code": "# Your code here\n", "markdown": "*Your answer here.*"}
 CONFIG = f"""\
 # nbgrader reads this in the folder in which it is called.
@@ -36,7 +36,7 @@ c = get_config()
 c.CourseDirectory.course_id = "hearing-digits"
 c.ClearSolutions.code_stub = {{"python": {YOURS["code"]!r}}}
 c.ClearSolutions.text_stub = {YOURS["markdown"]!r}
-c.Execute.timeout = 300  # seconds for one cell: then it is stopped, and the next cell runs
+c.Execute.timeout = 900  # seconds for one cell: then it is stopped, and the next cell runs
 """
 FRONT = """\
 # Assignment {number}: {title}
@@ -97,7 +97,7 @@ class Exercise:
         given = [cell.source for cell in self.given if cell.cell_type == "code"]
         checks = [self.course.get(key, "") for key in ("check", "hidden")]
         named = [name for name in NAME.findall(self.text) if not iskeyword(name)]
-        return "\n".join([*given, self.answer, *checks, *named])
+        return "\n".join([*given, self.answer, *checks, *named, *self.course.get("needs", [])])
 
 
 def chapter(number: int) -> str:
@@ -150,13 +150,12 @@ def known(course: dict, label: str) -> dict:
 def setup(name: str, found: list[Exercise]) -> list:
     """Return the chapter's cells without which its exercises neither run nor are understood."""
     every = [cell for cell in book.chapters()[name].cells if cell.cell_type == "code"]
-    solved = {cell.id for exercise in found for cell in exercise.solution}
-    code = [cell for cell in every if cell.id not in solved]
+    code = [cell for cell in every if "solution" not in cell.metadata.get("tags", [])]
     sources, ids = [cell.source for cell in code], [cell.id for cell in every]
     wanted = {0}  # imports and style
     for exercise in found:
-        before = ids[: ids.index(exercise.solution[0].id)]
-        n_before = len(set(before) - solved)
+        before = set(ids[: ids.index(exercise.solution[0].id)])
+        n_before = sum(cell.id in before for cell in code)
         wanted.update(cell_slices.needed(sources[:n_before], exercise.code))
     linked = labels_in(found)
     for place, cell in enumerate(code):

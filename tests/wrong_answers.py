@@ -73,6 +73,31 @@ WRONG = {
         "whisper = moving",
         "whisper = voicing * air + frication",  # no vocal tract
     ],
+    "ex-06-length": [
+        "room_for_99 = lambda d: (1.0, 0.5)",
+        "room_for_99 = lambda d, right=room_for_99: (100 * right(d)[0], right(d)[1])",
+        "room_for_99 = lambda d, right=room_for_99: (right(d)[0], 1 - right(d)[1])",
+        "room_for_99 = lambda d, right=room_for_99: (right(d)[0], 1 - np.mean(d) / max(d))",
+    ],
+    "ex-06-liars": [
+        "suspects = lambda x, labels: np.flatnonzero(labels != one.table.label)",  # knows them
+        "suspects = lambda x, labels: np.linalg.norm(x, axis=1).argsort()[-(len(x) // 10) :]",
+    ],
+    "ex-06-hash": [
+        "by_take = by_speaker",
+        "by_speaker = by_take",
+        "by_take = (speakers + fsdd.table['take'].astype(str)).map(set_of)",  # without the stroke
+        "n_test_speakers = (by_speaker == 'training').sum()",
+    ],
+    "ex-06-hunt": [
+        "fill = lambda folder: [(folder / f'{k}_anna_0.wav').write_bytes(b'') for k in range(10)]",
+        "def fill(folder):\n"
+        "    for file in list(damaged.iterdir())[:6]:\n"
+        "        (folder / file.name).write_bytes(file.read_bytes())",
+        "def fill(folder, right=fill):\n"  # two at another rate, no truncated one
+        "    right(folder)\n"
+        "    (folder / '8_anna_0.wav').write_bytes((folder / '9_anna_0.wav').read_bytes())",
+    ],
     "ex-07-ears": ["lower = 1", "lower = wilson(8, 8)[0]", "lower = 0.679"],
     "ex-07-clips": [
         "found = lambda n: 0.1",
@@ -148,6 +173,25 @@ ALSO_RIGHT = {
     "ex-05-own": ["formants = np.array(formants)", "formants = [310, 1419, round(f3)]"],
     "ex-05-spell": ["banana = 'b ax n aa n ax'", "banana = 'bcl b ah n ae n ah'"],
     "ex-05-tract": ["changed = np.array(changed)", "ratios = [1.2, 1.2, 1.2]"],
+    "ex-06-length": ["room_for_99 = lambda d, right=room_for_99: list(right(list(d)))"],
+    "ex-06-liars": [
+        "def suspects(x, labels):\n"
+        "    from sklearn.neighbors import KNeighborsClassifier\n"
+        "    model = KNeighborsClassifier(6).fit(x, labels)\n"
+        "    own = model.predict_proba(x)[range(len(x)), np.searchsorted(model.classes_, labels)]\n"
+        "    return list(own.argsort()[: len(x) // 10])"
+    ],
+    "ex-06-hash": ["by_speaker = list(by_speaker); by_take = by_take.to_numpy()"],
+    "ex-06-hunt": [
+        "def fill(folder):\n"
+        "    for k in range(10):\n"
+        "        word = voices.say(k, speaker=3, rate=8000 if k == 4 else 16000)\n"
+        "        audio.write_wav(folder / f'{k}_otto_1.wav', word, 8000 if k == 4 else 16000)\n"
+        "    (folder / '1_otto_1.wav').write_bytes(b'')\n"
+        "    (folder / '2_otto_1.wav').write_text('seven')\n"
+        "    cut = (folder / '3_otto_1.wav').read_bytes()[:-500]\n"
+        "    (folder / '3_otto_1.wav').write_bytes(cut)"
+    ],
     "ex-07-ears": ["lower = 8 / (8 + 1.96**2)"],
     "ex-07-clips": ["enough = 5000.0"],
     "ex-07-nothing": ["leaky = 1.0; clean = 0.5"],
