@@ -79,13 +79,13 @@ def measured(name: str) -> pd.DataFrame:
         had learned after each epoch, without early stopping. Chapter 11.
         ``"cluster"``: features of many clips, computed by one worker and by two; ``clips``,
         ``seconds``, ``clips_a_second_a_worker``, the peak memory of the process that submits and
-        of a worker, and what was written, in MB; ``load`` is the machine's afterwards. Chapter 18.
+        of a worker, and what was written, in MB; ``load`` is the machine's afterwards. Chapter 19.
         ``"streaming"``: how the packaged recogniser does on streams, a row for each kind of stream
         (with digits, with other words alone, with the noise alone), noise, signal-to-noise ratio,
         way of asking and threshold: digits and what became of them, ``false_alarms_an_hour``,
         ``latency`` (the median) and ``latency_95`` in seconds, and ``seconds_of_computing``, of one
         core, for each second of sound. Of ``speakers``, the synthetic voices are unseen, the people
-        are those whom it was trained on. Chapter 17.
+        are those whom it was trained on. Chapter 18.
         ``"serving"``: how fast three services answered, a row for each ``service``, number of
         ``clients`` and repetition; ``per_second`` counts answers, ``mean_ms``, ``p50_ms``,
         ``p95_ms`` and ``p99_ms`` are latencies, ``mean_batch`` is how many clips were answered

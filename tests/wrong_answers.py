@@ -145,6 +145,64 @@ WRONG = {
         "bidirectional = lambda x, layer: lstm(x, layer.weight_ih_l0.T, layer.weight_hh_l0.T, b)",
         "bidirectional = lambda x, layer: layer(x)",
     ],
+    "ex-17-affine": [
+        "affine = lambda low, high: (8 / 255, -64)",
+        "affine = lambda low, high: ((high - low) / 256, round(-128 - 256 * low / (high - low)))",
+        "affine = lambda low, high, right=affine: (right(low, high)[0], -right(low, high)[1])",
+    ],
+    "ex-17-runtime": [
+        "answer_of = lambda samples: np.full(11, 1 / 11)",
+        "answer_of = lambda samples, right=answer_of: right(samples[:-400])",
+        "program_file = program_file.with_name('nothing.pt2')",
+    ],
+    "ex-17-clips": ["needed = 10", "needed = 180", "needed = 200", "needed = 192"],
+    "ex-17-false-alarms": [
+        "above_rule = above_limit",
+        "indices = np.full(1000, 0.18)",
+        "indices = indices / 2",
+        "above_limit = 0.05",
+    ],
+    "ex-17-retry": [
+        "post_patiently = lambda url, body: requests.post(f'{url}/predict', data=body)",
+        "def post_patiently(url, body):\n"
+        "    while (reply := post_once(url, body)).status_code == 503:\n"
+        "        pass\n"
+        "    return reply",
+    ],
+    "ex-18-chances": [
+        "false_alarms = 17.28",
+        "share_right = 0.95",
+        "share_right = 1 - share_right",
+    ],
+    "ex-18-hysteresis": [
+        "two_thresholds = lambda levels, on, off: np.asarray(levels) > on",
+        "two_thresholds = lambda levels, on, off: np.asarray(levels) > off",
+        "two_thresholds = lambda levels, on, off, right=two_thresholds: right(levels, off, on)",
+    ],
+    "ex-18-hangover": [
+        "n_stretches = lambda levels, hangover_s: 2 if hangover_s < 0.2 else 1",
+        "n_stretches = lambda levels, hangover_s, right=n_stretches: right(levels, 0.14)",
+        "n_stretches = lambda levels, hangover_s, right=n_stretches: right(levels, hangover_s) + 1",
+    ],
+    "ex-18-silence": [
+        "hours_needed = lambda alarms_a_day: 72",
+        "hours_needed = lambda alarms_a_day: 72 * alarms_a_day",
+        "share_silent = 0.95",
+    ],
+    "ex-19-interrupt": [
+        "resumed_after = lambda fail_at: uninterrupted",
+        "resumed_after = lambda fail_at, right=resumed_after: right(5)",
+        "def resumed_after(fail_at):\n"
+        "    network = make_network()\n"
+        "    network[0].n_seen = 20\n"
+        "    return network",
+    ],
+    "ex-19-unequal": [
+        "combined = lambda gradients, n_clips: np.mean(gradients, axis=0)",
+        "combined = lambda gradients, n_clips: sum(n * g for n, g in zip(n_clips, gradients))",
+        "combined = lambda gradients, n_clips: (gradients[0] + 3 * gradients[1]) / 4",
+    ],
+    "ex-19-hour": ["disks = 1", "cores += 1", "cores -= 1"],
 }
 
 ALSO_RIGHT = {
@@ -200,4 +258,25 @@ ALSO_RIGHT = {
     "ex-08-find": ["rate_of = lambda sound, right=rate_of: float(right(sound))"],
     "ex-11-half": ["a = 1 - 0.0000393"],
     "ex-11-count": ["n_parameters = 33674.0"],
+    "ex-17-affine": ["affine = lambda low, high, right=affine: np.array(right(low, high))"],
+    "ex-17-runtime": [
+        "program_file = str(program_file)",
+        "answer_of = lambda samples, right=answer_of: right(samples).tolist()",
+    ],
+    "ex-17-clips": ["needed = float(needed)"],
+    "ex-17-false-alarms": [
+        "indices = list(indices)",
+        "pairs = np.random.default_rng(2).normal(size=(1000, 2, 100))\n"
+        "indices = [monitoring.population_stability_index(*pair) for pair in pairs]\n"
+        "above_rule, above_limit = np.mean(np.array(indices) > 0.1), 0.001",
+    ],
+    "ex-18-chances": ["false_alarms = 121; share_right = 0.62"],
+    "ex-18-hysteresis": [
+        "two_thresholds = lambda levels, on, off, f=two_thresholds: f(levels, on, off).tolist()"
+    ],
+    "ex-18-silence": ["hours_needed = lambda alarms_a_day: 72 / alarms_a_day"],
+    "ex-19-unequal": [
+        "combined = lambda gradients, n: np.average(gradients, axis=0, weights=n).tolist()"
+    ],
+    "ex-19-hour": ["cores, disks = float(cores), 2.0"],
 }

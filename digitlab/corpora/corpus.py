@@ -254,7 +254,7 @@ class Corpus:
         """Yield functions that read the corpus, each a part of it, as a system takes it.
 
         Nothing is read before such a function is called, and another process may call it: this is
-        what :func:`digitlab.features.compute_to_disk` takes. Taught in chapter 18.
+        what :func:`digitlab.features.compute_to_disk` takes. Taught in chapter 19.
 
         Parameters
         ----------

@@ -72,7 +72,7 @@ def compute_to_disk(
     at: delete the folder when these have changed. A shard that is damaged is computed again.
 
     Numbers are those of :func:`compute`, bit by bit, where batches hold a multiple of 256 clips;
-    otherwise sums may be rounded differently. Taught in chapter 18.
+    otherwise sums may be rounded differently. Taught in chapter 19.
 
     Examples
     --------

@@ -68,7 +68,7 @@ def levels(samples: np.ndarray, rate: int) -> np.ndarray:
     -------
     array of shape (n_frames,)
         In dB relative to full scale, -80 or more, without what lies below 80 Hz. What is left of
-        the last frame is not counted. Taught in chapter 17.
+        the last frame is not counted. Taught in chapter 18.
 
     Raises
     ------
@@ -116,7 +116,7 @@ class VoiceActivityDetector:
     Notes
     -----
     What stays above for 2 s is no word, but a new noise: it ends there, and the floor jumps to the
-    lowest of its levels. Taught in chapter 17.
+    lowest of its levels. Taught in chapter 18.
 
     Examples
     --------

@@ -103,7 +103,7 @@ class RingBuffer:
 
     Notes
     -----
-    Sample number i of the stream lies at place i modulo `n_samples`. Taught in chapter 17.
+    Sample number i of the stream lies at place i modulo `n_samples`. Taught in chapter 18.
 
     Examples
     --------
@@ -177,7 +177,7 @@ class Listener:
     Notes
     -----
     The stream is resampled as it comes, to the rate of the recogniser. The memory that this takes
-    does not grow: a ring buffer keeps the last four seconds or so. Taught in chapter 17.
+    does not grow: a ring buffer keeps the last four seconds or so. Taught in chapter 18.
 
     Examples
     --------

@@ -87,7 +87,7 @@ def score(detections: Iterable[Detection], words: Sequence[Word], seconds: float
     Score
         A detection belongs to a digit if it overlaps with it, or lies no more than 0.1 s beside it.
         Each digit takes one detection, one of the right label if there is one. Taught in chapter
-        17.
+        18.
 
     Raises
     ------

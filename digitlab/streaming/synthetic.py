@@ -149,7 +149,7 @@ def synthetic_stream(
 
     Notes
     -----
-    Of each word, what stands out from its own background is kept. Taught in chapter 17.
+    Of each word, what stands out from its own background is kept. Taught in chapter 18.
 
     Examples
     --------
