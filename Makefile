@@ -13,7 +13,7 @@ LONG_TESTS := $(patsubst %,tests/test_%.py,experiment results adaptation models 
 	listener own_recording learning corpora recognisers voices)
 CHAPTERS := $(shell ls -r book/[0-9]*_*.ipynb)
 LAB_TESTS := tests/test_lab.py tests/test_lab_recorder.py
-PAGE_TESTS := tests/test_browser.py tests/test_pages.py tests/test_print.py # of the rendered book
+PAGE_TESTS := $(patsubst %,tests/test_%.py,browser pages slides site print) # of the rendered book
 SHORT_TESTS := $(filter-out $(LONG_TESTS) $(LAB_TESTS) $(PAGE_TESTS),$(wildcard tests/test_*.py))
 ALL_UNIT_TESTS := $(LONG_TESTS) $(filter-out tests/test_chapters.py,$(SHORT_TESTS))
 # Three processes on two cores: one of them mostly waits, for a browser, a microphone or a server.
@@ -29,8 +29,8 @@ export GOMP_SPINCOUNT ?= 10000
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help book site test test-all types units coverage test-newest test-lab pdf lab promises pretrained word \
-	tensorboard package clean FORCE
+.PHONY: help book site slides test test-all types units coverage test-newest test-lab pdf lab promises \
+	pretrained word tensorboard package clean FORCE
 
 help: ## List all targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,11 @@ book: $(PAGE) ## Run the chapters and render the book; the last line is its path
 site: $(PAGE) ## Put the rendered book into one zip file; the last line is its path
 	$(BIN)/python -m zipfile --create $(BUILT)/hearing-digits.zip $(BUILT)/_build/html/.
 	@printf '%s\n' "$$(pwd)/$(BUILT)/hearing-digits.zip"
+
+# They are among the pages; here is a folder of them alone, to be carried into a lecture.
+slides: $(PAGE) ## Copy the slides of all chapters; the last line is the path of their list
+	$(BIN)/python book/slides.py $(BUILT)/_build/html $(BUILT)/slides
+	@printf '%s\n' "$$(pwd)/$(BUILT)/slides/index.html"
 
 pdf: $(PAGE) ## Print each chapter into a PDF of its own, with Chromium or Chrome
 	$(BIN)/python book/print_pdf.py $(BUILT)/_build/html $(BUILT)/pdf

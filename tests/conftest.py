@@ -32,8 +32,9 @@ def html():
 
 @pytest.fixture(scope="session")
 def page_files(html):
-    """Return the book's pages: every HTML file but the theme's own and the redirect at the root."""
-    pages = (path for path in sorted(html.rglob("*.html")) if "_static" not in path.parts)
+    """Return the book's pages: no files of the theme, no slides, no redirect at the root."""
+    others = {html / "_static", html / "slides"}
+    pages = (path for path in sorted(html.rglob("*.html")) if not others & set(path.parents))
     return [path for path in pages if path != html / "index.html"]
 
 
