@@ -15,67 +15,74 @@ from conftest import ROOT
 pytest.importorskip("playwright.sync_api")
 from test_browser import LONG, read_to_the_end
 
-pytestmark = pytest.mark.xdist_group("site")  # one process does these
 LINK = re.compile(r'\s(?:href|src)="([^"]*)"')
 
 
-@pytest.fixture(scope="module")
-def unpacked(html, tmp_path_factory):
+@pytest.fixture
+def unpacked(html, tmp_path):
     """Let `make site` pack these pages, as they are; return the folder into which they unpack."""
     make = shutil.which("make")
     if make is None:
         pytest.skip("no make on this machine")
-    built = tmp_path_factory.mktemp("built")
-    (built / "_build").symlink_to(html.parent, target_is_directory=True)
-    page = built / "_build/html/index.html"
-    call = [make, "site", f"BUILT={built}", f"BIN={Path(sys.executable).parent}"]
+    (tmp_path / "built").mkdir()
+    (tmp_path / "built/_build").symlink_to(html.parent, target_is_directory=True)
+    page = tmp_path / "built/_build/html/index.html"
+    call = [make, "site", f"BUILT={tmp_path}/built", f"BIN={Path(sys.executable).parent}"]
     environment = {name: value for name, value in os.environ.items() if "MAKE" not in name}
     done = subprocess.run(
         [*call, "--old-file", str(page)], cwd=ROOT, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    folder = tmp_path_factory.mktemp("unpacked")
-    with zipfile.ZipFile(done.stdout.splitlines()[-1].removeprefix(f"{ROOT}/")) as file:
-        file.extractall(folder)
-    return folder
+    with zipfile.ZipFile(tmp_path / "built/hearing-digits.zip") as file:
+        file.extractall(tmp_path / "unpacked")
+    return tmp_path / "unpacked"
 
 
-def test_everything_that_is_linked_is_in_it(unpacked):
+def test_the_zip_file_holds_all_that_is_read_and_opens_from_a_disk(browser, unpacked):
+    assert not links_that_lead_outside(unpacked)
+    read_from_a_disk(browser, unpacked)
+
+
+def links_that_lead_outside(folder):
+    """Return the links of all pages and slides to what is not in the folder."""
     missing = []
-    for page in sorted(unpacked.rglob("*.html")):
-        if "_static" in page.relative_to(unpacked).parts:
+    for page in sorted(folder.rglob("*.html")):
+        if "_static" in page.relative_to(folder).parts:
             continue
         for link in set(LINK.findall(page.read_text("utf-8"))):
             address = urlsplit(link)
             if not address.scheme and not address.netloc and address.path:
                 target = (page.parent / unquote(address.path)).resolve()
-                if not (target.is_file() and target.is_relative_to(unpacked)):
-                    missing.append(f"{page.relative_to(unpacked)}: {link}")
-    assert not missing
+                if not (target.is_file() and target.is_relative_to(folder.resolve())):
+                    missing.append(f"{page.relative_to(folder)}: {link}")
+    return missing
 
 
-def test_it_is_read_from_a_disk(browser, unpacked):
-    """From the first page to a chapter and to its slides, with pictures, formulas and sounds."""
-    page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
-    page.set_default_timeout(LONG)
-    troubles = []
-    home = (unpacked.as_uri(), "data:", "blob:")
-    page.on("request", lambda r: r.url.startswith(home) or troubles.append(f"foreign: {r.url}"))
-    page.on("requestfailed", lambda r: troubles.append(f"failed: {r.url[:80]}"))
-    page.on("console", lambda m: m.type == "error" and troubles.append(m.text))
-    page.on("pageerror", lambda e: troubles.append(str(e)))
-    page.goto((unpacked / "index.html").as_uri())
+def read_from_a_disk(browser, folder):
+    """Go from the first page to a chapter, to its slides and back; see and listen."""
+    context, troubles = browser.new_context(viewport={"width": 1280, "height": 720}), []
+    context.set_default_timeout(LONG)
+    context.set_offline(True)
+    home = (folder.as_uri(), "data:", "blob:")
+    context.on("request", lambda r: r.url.startswith(home) or troubles.append(f"foreign: {r.url}"))
+    context.on("requestfailed", lambda r: troubles.append(f"failed: {r.url[:80]}"))
+    context.on("console", lambda m: m.type == "error" and troubles.append(m.text))
+    context.on("weberror", lambda e: troubles.append(str(e.error)))
+    page = context.new_page()
+    page.goto((folder / "index.html").as_uri())
     page.wait_for_url("**/book/index.html")
     page.locator("article a[href^='03_fourier.html']").first.click()
     page.wait_for_url("**/book/03_fourier.html")
     look_and_listen(page)
-    page.locator("a[href='../slides/03_fourier.html']").first.click()
-    page.wait_for_url("**/slides/03_fourier.html*")
-    look_and_listen(page)
-    page.get_by_role("link", name="The chapter").click()
-    page.wait_for_url("**/book/03_fourier.html")
+    with context.expect_page() as opened:  # a tab of its own
+        page.locator("a[href='../slides/03_fourier.html']").first.click()
+    deck = opened.value
+    deck.wait_for_load_state()
+    look_and_listen(deck)
+    deck.get_by_role("link", name="The chapter").click()
+    deck.wait_for_url("**/book/03_fourier.html")
     assert not troubles
-    page.context.close()
+    context.close()
 
 
 def look_and_listen(page):
