@@ -6,8 +6,9 @@ CONTRIBUTING.md shows what each of these looks like in a notebook.
 import re
 
 import nbformat
+import pandas as pd
 import pytest
-from conftest import CHAPTERS
+from conftest import CHAPTERS, ROOT
 
 END = ["What to remember", "Exercises", "Check yourself", "Going further"]
 EXERCISE = re.compile(r"\{exercise(?:-start)?\}[^\n]*\n:label: (\S+)")
@@ -45,6 +46,14 @@ def test_opening(path, cells):
     terms = [re.match(r"\*(.+)\*\n: \S", item) for item in frame]
     assert all(terms), "each of the frame's words has its answer: *You need*, then : ..."
     assert [t[1] for t in terms] == ["You will learn", "You need", "Time", "Runs on"]
+
+
+def test_the_opening_names_the_memory_that_was_measured(path, cells):
+    """By benchmarks/chapter_costs.py, with the exercises' solutions; none named: below 1 GB."""
+    costs = pd.read_csv(ROOT / "book/chapter_costs.csv")
+    peak = costs[costs["chapter"] == path.stem]["peak_mb"].max()
+    named = re.search(r"([\d.]+) GB of memory", cells[0].source)
+    assert peak <= 1000 * (float(named[1]) if named else 1)
 
 
 def test_closing(cells):
