@@ -45,6 +45,7 @@ site: $(PAGE) ## Put the rendered book into one zip file; the last line is its p
 
 # They are among the pages; here is a folder of them alone, to be carried into a lecture.
 slides: $(PAGE) ## Copy the slides of all chapters; the last line is the path of their list
+	rm -rf $(BUILT)/slides # no deck outlives its chapter
 	$(BIN)/python book/slides.py $(BUILT)/_build/html $(BUILT)/slides
 	@printf '%s\n' "$$(pwd)/$(BUILT)/slides/index.html"
 

@@ -261,19 +261,23 @@ def page(title, language, body) -> str:
     return PAGE.format(title=escape(title), language=language, styles=styles, body=body)
 
 
-def write(pages) -> None:
-    """Write the decks of all chapters among the pages, and the list of them."""
-    folder, static = pages / "slides", pages / "_static" / "slides"
-    for made in (folder, static):
-        shutil.rmtree(made, ignore_errors=True)
-        made.mkdir(parents=True)
+def copy_show(static) -> None:
+    """Copy what shows slides from sphinx-revealjs."""
+    static.mkdir(parents=True, exist_ok=True)
     for file in SHEETS + SCRIPTS:
         source = files("sphinx_revealjs") / "_static" / "revealjs" / file
         (static / Path(file).name).write_bytes(source.read_bytes())
+
+
+def write(pages) -> None:
+    """Write the decks of all chapters among the pages, and the list of them."""
+    copy_show(pages / "_static" / "slides")
+    folder, decks = pages / "slides", []
+    shutil.rmtree(folder, ignore_errors=True)  # no deck outlives its chapter
+    folder.mkdir()
     names = [f"slides/{Path(file).name}" for file in SCRIPTS]
     names += ["slides.js", "mathjax/tex-svg.js", "flipbook.js"]
     scripts = "\n".join(f'<script src="../_static/{name}"></script>' for name in names)
-    decks = []
     for file, notebook in plain_notebooks.chapters().items():
         name = Path(file).stem
         if not (path := pages / "book" / f"{name}.html").exists():
@@ -281,17 +285,20 @@ def write(pages) -> None:
         text = CODE.sub(r"\1", path.read_text("utf-8"))  # most tags of a page: they take time
         soup = BeautifulSoup(text, "html.parser")
         body = DECK.format(slides="\n".join(slides(soup.article, notebook, name)), scripts=scripts)
-        title, language = inside(soup.article.h1), soup.html["lang"]
-        (folder / f"{name}.html").write_text(page(f"{title}: slides", language, body), "utf-8")
-        decks.append(f'<li><a href="{name}.html">{title}</a></li>')
+        title = cleaned(soup.article.h1).get_text()
+        text = page(f"{title}: slides", soup.html["lang"], body)
+        (folder / f"{name}.html").write_text(text, "utf-8")
+        decks.append(f'<li><a href="{name}.html">{escape(title)}</a></li>')
     body = INDEX.format(title="Slides", decks="\n".join(decks))
     (folder / "index.html").write_text(page("Slides", "en", body), "utf-8")
 
 
 def pack(pages, folder) -> None:
     """Copy the decks and all that they load into a folder that needs no other."""
-    shutil.rmtree(folder, ignore_errors=True)
-    for deck in sorted((pages / "slides").glob("*.html")):
+    decks = sorted((pages / "slides").glob("*.html"))
+    if not decks:
+        sys.exit(f"there are no slides in {pages / 'slides'}: build the book first, with make book")
+    for deck in decks:
         text = deck.read_text("utf-8")
         for name in set(re.findall(r'"\.\./(_(?:images|static)/[^"]+)"', text)):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -160,6 +160,12 @@ def folder(html, tmp_path_factory):
     return made
 
 
+def test_without_pages_it_says_what_to_do(tmp_path):
+    with pytest.raises(SystemExit, match="make book"):
+        slides.pack(tmp_path / "html", tmp_path / "slides")
+    assert not (tmp_path / "slides").exists()
+
+
 READY = """async () => {
   await MathJax.startup.promise;
   await document.fonts.ready;
