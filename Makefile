@@ -29,8 +29,8 @@ export GOMP_SPINCOUNT ?= 10000
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help book site slides test test-all types units coverage test-newest test-lab pdf lab promises \
-	pretrained word tensorboard package clean FORCE
+.PHONY: help book site slides test test-all types units coverage test-newest test-lab test-course \
+	pdf lab promises pretrained word tensorboard package clean FORCE
 
 help: ## List all targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -73,6 +73,9 @@ coverage: .venv/installed ## Run the unit tests and hold them to the coverage th
 
 test-lab: .venv/installed ## Run every chapter in JupyterLab, in a browser (`make test`: three), and record
 	DIGITLAB_SCALE=smoke DIGITLAB_LAB=all $(BIN)/python -m pytest --numprocesses 2 $(LAB_TESTS)
+
+test-course: .venv/installed ## Mark every assignment: right, wrong, empty and crashing answers (`make test`: some)
+	DIGITLAB_SCALE=smoke DIGITLAB_COURSE=all $(BIN)/python -m pytest --override-ini timeout=3600 tests/test_course.py
 
 test-newest: ## Run the unit tests with the newest release of everything, in .venv-newest
 	"$(PYTHON)" -m venv --clear .venv-newest

@@ -86,6 +86,16 @@ class Exercise:
         return self.course.get("question", default)
 
     @property
+    def by_machine(self) -> int:
+        """Return the points that a machine gives."""
+        return self.points if "check" in self.course else 0
+
+    @property
+    def by_hand(self) -> int:
+        """Return the points that a person gives, for code and words."""
+        return self.points - self.by_machine + self.question.get("points", 0)
+
+    @property
     def answer(self) -> str:
         """Return the code of a right answer."""
         book_code = [cell.source.removeprefix("# Solution\n") for cell in self.solution]
@@ -326,23 +336,19 @@ def rubric(name: str) -> str:
     number, _, title = book.titles()[name].partition(" · ")
     rows, parts, found = [], [], exercises(name)
     for exercise in found:
-        machine = "check" in exercise.course
-        in_words = exercise.question.get("points", 0)
-        by_hand = in_words if machine else in_words + exercise.points
-        by_machine = exercise.points if machine else 0
-        rows.append(f"| {exercise.number} | {by_machine} | {by_hand} |")
-        if by_hand:
-            parts.append(criteria(exercise, machine))
+        rows.append(f"| {exercise.number} | {exercise.by_machine} | {exercise.by_hand} |")
+        if exercise.by_hand:
+            parts.append(criteria(exercise))
     table = ["| exercise | points by machine | points by hand |", "|:--|--:|--:|", *rows]
     return (
         "\n\n".join([f"# Rubric of assignment {number}: {title}", "\n".join(table), *parts]) + "\n"
     )
 
 
-def criteria(exercise: Exercise, machine: bool) -> str:
+def criteria(exercise: Exercise) -> str:
     """Return what a person marks in an exercise, and the solution to compare with."""
     lines = [exercise.text.replace("### ", "## ", 1)]
-    if not machine:
+    if "check" not in exercise.course:
         given = exercise.course.get("rubric", ["It does what is asked, as the solution does."])
         lines += [f"**The code, {points(exercise.points)}.**", bullets(given)]
     if exercise.question:
@@ -356,6 +362,24 @@ def criteria(exercise: Exercise, machine: bool) -> str:
 def bullets(items: list[str]) -> str:
     """Return a list in Markdown."""
     return "\n".join("- " + item.replace("\n", "\n  ") for item in items)
+
+
+def totals(name: str) -> dict[str, int]:
+    """Return how many exercises a chapter has, and the points of a machine and a person."""
+    found = exercises(name)
+    return {
+        "exercises": len(found),
+        "marked by machine": sum("check" in exercise.course for exercise in found),
+        "points by machine": sum(exercise.by_machine for exercise in found),
+        "points by hand": sum(exercise.by_hand for exercise in found),
+    }
+
+
+def summary(number: int) -> str:
+    """Return a line about the points of a chapter's exercises."""
+    n_exercises, n_checked, by_machine, by_hand = totals(chapter(number)).values()
+    marked = f"{by_machine} by machine, for {n_checked} of {n_exercises} exercises"
+    return f"points   {marked}; {by_hand} by hand, by the rubric"
 
 
 def make(number: int, folder: Path) -> dict[str, Path]:

@@ -185,6 +185,9 @@ def test_the_command_writes_and_keeps_what_was_changed(tmp_path, monkeypatch):
     arguments = ["course", "make", "1", "--out", str(tmp_path)]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
+    found = course.exercises(MARKED[0])
+    n_checked = sum("check" in exercise.course for exercise in found)
+    assert f" by machine, for {n_checked} of {len(found)} exercises; " in result.output
     student = tmp_path / "student" / MARKED[0]
     rubric = tmp_path / "rubric" / "01_sound_waves.md"
     assert "| 1.2 | 3 | 2 |" in rubric.read_text("utf-8")

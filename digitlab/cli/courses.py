@@ -24,10 +24,13 @@ def make(chapter: int, out: Path) -> None:
     """Turn the exercises of a CHAPTER, named by its number, into an assignment.
 
     It writes a notebook for students, the source notebook for nbgrader, with solutions and hidden
-    tests, and a rubric. What you have changed in them since is kept.
+    tests, and a rubric for what a person marks. It says how many of the exercises a machine marks.
+    What you have changed in the files since is kept.
     """
-    for what, file in _maker().make(chapter, out).items():
+    maker = _maker()
+    for what, file in maker.make(chapter, out).items():
         echo(f"{what:8} {file}")
+    echo(maker.summary(chapter))
 
 
 def _maker():
