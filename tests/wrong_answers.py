@@ -202,7 +202,7 @@ WRONG = {
         "combined = lambda gradients, n_clips: sum(n * g for n, g in zip(n_clips, gradients))",
         "combined = lambda gradients, n_clips: (gradients[0] + 3 * gradients[1]) / 4",
     ],
-    "ex-19-hour": ["disks = 1", "cores += 1", "cores -= 1"],
+    "ex-19-hour": ["disks = 2", "cores += 1", "cores -= 1"],
 }
 
 ALSO_RIGHT = {
@@ -278,5 +278,5 @@ ALSO_RIGHT = {
     "ex-19-unequal": [
         "combined = lambda gradients, n: np.average(gradients, axis=0, weights=n).tolist()"
     ],
-    "ex-19-hour": ["cores, disks = float(cores), 2.0"],
+    "ex-19-hour": ["cores, disks = float(cores), 3.0"],
 }
