@@ -216,10 +216,10 @@ WRONG = {
         "rearrange = lambda x: of_both[:1]",
     ],
     "ex-15-stages": [
-        "with_three = with_five",
+        "unseen_accuracy = lambda x: cross_val_score(regression, x, six_y, cv=5).mean()",  # known
+        "unseen_accuracy = lambda x: regression.fit(x, six_y).score(x, six_y)",
+        "unseen_accuracy = lambda x: three.mean()",
         "three_stages = lambda x: x[:, :1008]",  # the first three
-        "with_mean = with_three / 3",
-        "with_three = with_mean = with_five = 1.0",  # on the training clips
     ],
     "ex-15-dtw": [
         "nearest = cdist([m.mean(axis=1) for m in six_mfcc], [m.mean(axis=1) for m in six_mfcc])\n"
@@ -400,7 +400,13 @@ ALSO_RIGHT = {
     ],
     "ex-15-neves": ["rearrange = lambda x: np.hstack(np.split(np.asarray(x), 5, axis=1)[::-1])"],
     "ex-15-stages": [
-        "with_three, with_mean, with_five = np.round([with_three, with_mean, with_five], 3)\n"
+        "def unseen_accuracy(x, shares=()):\n"
+        "    for name in np.unique(six_speakers):\n"
+        "        rows = six_speakers != name\n"
+        "        model = regression.fit(np.asarray(x)[rows], six_y[rows])\n"
+        "        y_pred = model.predict(np.asarray(x)[~rows])\n"
+        "        shares = (*shares, (y_pred == six_y[~rows]).mean())\n"
+        "    return sum(shares) / 6\n"
         "three_stages = lambda x: np.concatenate([x[:, :336], x[:, 672:1008], x[:, 1344:]], axis=1)"
     ],
     "ex-15-dtw": ["nearest = nearest.tolist()"],
