@@ -1,6 +1,6 @@
 # Every target works in .venv, which `make` builds first. GNU make 3.81 or later.
 
-SCALE ?= laptop
+SCALE ?= $(or $(DIGITLAB_SCALE),laptop)
 PYTHON ?= python3
 LOGS ?= logs
 BIN := .venv/bin

@@ -313,12 +313,12 @@ def source(name: str):
 
 
 def student(name: str):
-    """Return the notebook for students: no solution, no hidden test, no metadata of nbgrader."""
+    """Return the notebook for students, which nbgrader can mark: no solution, no hidden test."""
     notebook = source(name)
     for cell in notebook.cells:
         cell.source = without(cell.source, "SOLUTION", YOURS.get(cell.cell_type, ""))
         cell.source = without(cell.source, "HIDDEN TESTS\n", "")
-        marked = cell.metadata.pop("nbgrader", {})
+        marked = cell.metadata.get("nbgrader", {})
         if marked.get("locked"):
             cell.metadata |= {"editable": False, "deletable": False}
         elif marked:

@@ -105,7 +105,8 @@ PLANNED = (
     *_several("K0 K1 K2 K3", split=IN_TURN, seeds=10),
     *_several("L5 L6 L7 B1 A5", split=IN_TURN),
     *_several("L2 D2 D3", framework="keras", split=IN_TURN),
-    *_several("K0 K1 K2 K3 L5 L6 L7 B1 A1 A2 A3 A4 A5", test_corpus=PEOPLE),
+    *_several("K0 K1 K2 K3 L5 L6 L7", test_corpus=PEOPLE),
+    *_several("A1 A2 A3 A4 B1 A5", test_corpus=PEOPLE, seeds=3),
     *_several("L2", framework="keras", split="published", test_corpus=PEOPLE),
     *_several("D2 D3", framework="keras", split="random", test_corpus=PEOPLE),
     # more and more speakers to train on

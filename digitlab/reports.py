@@ -225,6 +225,7 @@ class Report:
             self.speaker_accuracy,
             None if np.isnan(speaker_low) else speaker_low,
             None if np.isnan(speaker_high) else speaker_high,
+            self.by_speaker["accuracy"].rename(index=str).round(4).to_dict(),
             self.confusion.tolist(),
             " ".join(f"{row}:{label}" for row, label in mistakes.items()),
             bool(self.parts),
@@ -245,7 +246,8 @@ KEPT = tuple(f.name for f in fields(Report) if f.name not in NOT_KEPT)
 DERIVED = (
     "epochs", "train_loss", "validation_loss", "validation_accuracy", "n_test", "test_accuracy",
     "balanced_accuracy", "interval_low", "interval_high", "speaker_accuracy",
-    "speaker_interval_low", "speaker_interval_high", "confusion", "mistakes", "pooled", "versions",
+    "speaker_interval_low", "speaker_interval_high", "accuracy_by_speaker", "confusion", "mistakes",
+    "pooled", "versions",
 )  # fmt: skip
 COLUMNS = (*KEPT, *DERIVED)
 

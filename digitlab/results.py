@@ -5,7 +5,6 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,7 +27,7 @@ PUBLISHED_COLUMNS = ("recipe", "figure", "published", "measured", "seeds", "corp
 OF_A_COMMIT = "commit "  # before the commit that a row was made at, where no settings are known
 TWIN_COLUMNS = ("torch", "keras", "n_test", "difference", "low", "high", "equivalent")
 SAME_TEST = ("corpus", "corpus_digest", "test_corpus", "split", "fold", "seed")
-JSON = ("confusion", "versions", "fingerprint")
+JSON = ("accuracy_by_speaker", "confusion", "versions", "fingerprint")
 
 
 def load() -> pd.DataFrame:
@@ -38,9 +37,9 @@ def load() -> pd.DataFrame:
     -------
     pandas.DataFrame
         A row a run, with the columns of :meth:`digitlab.reports.Report.to_dict`, and with
-        ``settings`` and ``fingerprint`` of :func:`digitlab.provenance.of`. ``confusion``,
-        ``fingerprint`` and ``versions`` are JSON; ``mistakes`` lists, as ``row:label``, what each
-        misrecognised clip was taken for.
+        ``settings`` and ``fingerprint`` of :func:`digitlab.provenance.of`.
+        ``accuracy_by_speaker``, ``confusion``, ``fingerprint`` and ``versions`` are JSON;
+        ``mistakes`` lists, as ``row:label``, what each misrecognised clip was taken for.
 
     Raises
     ------
@@ -261,75 +260,41 @@ def recognised(first: Mapping, second: Mapping) -> tuple[np.ndarray, np.ndarray]
     return right[0], right[1]
 
 
-class SpeakerDifference(NamedTuple):
-    """How two runs differ on the same speakers.
+def accuracy_by_speaker(rows: pd.DataFrame) -> pd.Series:
+    """Return how much of each test speaker's clips was recognised, the mean over some runs.
 
-    Attributes
-    ----------
-    difference : float
-        Mean accuracy over speakers of the second run minus that of the first.
-    interval : tuple of float
-        95 % interval of the difference, over speakers.
-    is_paired : bool
-        Whether the two runs were subtracted speaker by speaker.
-    """
-
-    difference: float
-    interval: tuple[float, float]
-    is_paired: bool
-
-
-def speaker_difference(
-    first: Mapping, second: Mapping, speakers: np.ndarray | None = None
-) -> SpeakerDifference:
-    """Return how much better the second of two runs recognises the same speakers.
+    Chapters 10 and 15 compare systems by it, with Student's interval over the speakers.
 
     Parameters
     ----------
-    first, second : mapping
-        Rows of :func:`load`, of runs with the same test clips.
-    speakers : array of shape (n_test,), optional
-        Speaker of each clip of the test corpus, which is all tested.
+    rows : pandas.DataFrame
+        Rows of :func:`load`, such as the seeds of one system.
 
     Returns
     -------
-    SpeakerDifference
-        Paired where both rows tell their mistakes and the speakers are those of the test. Else its
-        interval is that of two groups of different people, computed from the rows' own intervals.
-        It is the wider one wherever speakers that are hard for one system are hard for the other.
+    pandas.Series
+        Mean accuracy, by speaker. Two such series of the same test are subtracted speaker by
+        speaker.
 
-    Notes
-    -----
-    Without pairs, the half width is the root of the sum of the squares of both half widths.
+    Raises
+    ------
+    ValueError
+        If there is no row, or a row does not tell its speakers' accuracies.
 
     Examples
     --------
-    >>> first = {"speaker_accuracy": 0.8, "speaker_interval_low": 0.77,
-    ...          "speaker_interval_high": 0.83, "mistakes": float("nan")}
-    >>> second = first | {"speaker_accuracy": 0.9, "speaker_interval_low": 0.86,
-    ...                   "speaker_interval_high": 0.94}
-    >>> difference, (low, high), is_paired = speaker_difference(first, second)
-    >>> round(difference, 3), round(low, 3), round(high, 3), is_paired
-    (0.1, 0.05, 0.15, False)
+    >>> rows = pd.DataFrame({"recipe": "K2", "accuracy_by_speaker": ['{"theo": 0.8, "jackson": 1}',
+    ...                                                              '{"theo": 1, "jackson": 1}']})
+    >>> accuracy_by_speaker(rows).to_dict()
+    {'jackson': 1.0, 'theo': 0.9}
     """
-    by_speaker = [_by_speaker(row, speakers) for row in (first, second)]
-    if by_speaker[0] is not None and by_speaker[1] is not None:
-        gains = by_speaker[1] - by_speaker[0]
-        return SpeakerDifference(float(gains.mean()), evaluation.student_interval(gains), True)
-    difference = second["speaker_accuracy"] - first["speaker_accuracy"]
-    widths = [row["speaker_interval_high"] - row["speaker_interval_low"] for row in (first, second)]
-    half = float(np.hypot(*widths)) / 2
-    return SpeakerDifference(float(difference), (difference - half, difference + half), False)
-
-
-def _by_speaker(row: Mapping, speakers: np.ndarray | None) -> pd.Series | None:
-    """Return the accuracy of each speaker, or None if the row does not tell it of these clips."""
-    if speakers is None or not isinstance(row["mistakes"], str) or row["n_test"] != len(speakers):
-        return None
-    correct = np.ones(len(speakers))
-    correct[_mistaken(row)] = 0
-    accuracies = pd.Series(correct).groupby(np.asarray(speakers)).mean()
-    return accuracies if np.isclose(accuracies.mean(), row["speaker_accuracy"]) else None
+    if rows.empty:
+        raise ValueError("there is no such run in the results")
+    silent = rows.loc[rows["accuracy_by_speaker"].isna(), "recipe"]
+    if len(silent):
+        raise ValueError(f"a row of {silent.iloc[0]} does not tell its speakers' accuracies")
+    runs = [pd.Series(json.loads(text), dtype=float) for text in rows["accuracy_by_speaker"]]
+    return pd.concat(runs).groupby(level=0).mean().rename("accuracy")
 
 
 def _mistaken(row: Mapping) -> list[int]:

@@ -160,6 +160,7 @@ def test_measures_of_a_known_clip(tmp_path):
     assert loud.peak_db == 0
     assert loud.rms_db == pytest.approx(10 * np.log10((500 / 4 + 40) / 800), abs=1e-3)
     assert loud.clipped == 0.05
+    assert loud.offset == pytest.approx(0.5 * 500 / 800, abs=1e-4) and silent.offset == 0
     assert (loud.silent_start_s, loud.silent_end_s) == (0.0125, 0.02)
     assert silent.peak_db == silent.rms_db == -np.inf
     assert silent.seconds == silent.silent_start_s == silent.silent_end_s == 0.05
@@ -294,6 +295,7 @@ def test_recordings_behind_links_load(tmp_path):
     assert corpus.waveforms(10).any()
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_pipes_and_what_cannot_be_looked_into_are_named_and_not_opened(folder, monkeypatch):
     os.mkfifo(folder / "7_anna_8.wav")
     os.mkfifo(folder / "notes")

@@ -67,6 +67,7 @@ def test_conda_takes_the_pythons_that_pyproject_takes():
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not on this machine")
+@pytest.mark.skipif(sys.platform == "win32", reason="the Makefile is for Linux and macOS")
 @pytest.mark.parametrize("name", ["book (1)", "a & b", 'it\'s $HOME `x` ; "y"'])
 def test_make_book_works_in_a_folder_of_any_name(tmp_path, name):
     """The last line is the path; jupyter-book and what is installed are stood in for."""

@@ -208,20 +208,31 @@ def test_twins_are_compared_clip_by_clip(folder, tmp_path, monkeypatch):
         results.recognised(first, second | {"mistakes": float("nan")})
 
 
-def test_runs_are_compared_speaker_by_speaker_where_their_rows_tell_the_mistakes():
-    speakers = np.repeat(["anna", "ben", "carl"], [4, 2, 2])
-    wide = {"speaker_interval_low": 0.0, "speaker_interval_high": 1.0, "n_test": 8}
-    first = wide | {"mistakes": "0:1 1:1 4:3", "speaker_accuracy": 2 / 3}
-    second = wide | {"mistakes": "0:1", "speaker_accuracy": 11 / 12}
-    paired = results.speaker_difference(first, second, speakers)
-    assert paired.is_paired and paired.difference == pytest.approx(0.25)
-    assert paired.interval == pytest.approx(evaluation.student_interval([0.25, 0.5, 0]))
-    for others in (None, speakers[:-1], np.roll(speakers, 1)):
-        apart = results.speaker_difference(first, second, others)
-        assert not apart.is_paired and apart.difference == pytest.approx(0.25)
-        assert apart.interval == pytest.approx((0.25 - 0.5**0.5, 0.25 + 0.5**0.5))
-    untold = results.speaker_difference(first | {"mistakes": float("nan")}, second, speakers)
-    assert not untold.is_paired
+def test_rows_tell_how_each_speaker_was_recognised(folder, tmp_path, monkeypatch):
+    file = tmp_path / "results.csv"
+    reports = [
+        experiment.run("K2", corpus=str(folder), scale="laptop", seed=seed, epochs=20)
+        for seed in (42, 43)
+    ]
+    for report in reports:
+        results.append(replace(report, recipe="K2"), file)
+    monkeypatch.setattr(results, "FILE", file)
+    rows = results.load()
+    found = results.accuracy_by_speaker(rows)
+    expected = sum(report.by_speaker["accuracy"] for report in reports) / 2
+    assert dict(found) == pytest.approx(dict(expected), abs=1e-4)
+    with pytest.raises(ValueError, match="a row of K2 does not tell"):
+        results.accuracy_by_speaker(rows.assign(accuracy_by_speaker=[None, "{}"]))
+    with pytest.raises(ValueError, match="no such run"):
+        results.accuracy_by_speaker(rows.query("recipe == 'K9'"))
+
+
+def test_speakers_of_the_books_rows_agree_with_their_means():
+    rows = results.load().dropna(subset="accuracy_by_speaker")
+    assert set(rows["recipe"]) >= {"K1", "K2", "B1", "A5", "L4"}
+    for _, row in rows.iterrows():
+        of_speakers = results.accuracy_by_speaker(row.to_frame().T)
+        assert of_speakers.mean() == pytest.approx(row["speaker_accuracy"], abs=1e-4)
 
 
 # --- runs that are missing ------------------------------------------------------------------------

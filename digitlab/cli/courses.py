@@ -36,7 +36,7 @@ def make(chapter: int, out: Path) -> None:
 def _maker():
     """Return the book's own module, which reads its chapters."""
     if not (BOOK / "course.py").is_file():
-        raise ValueError(f"there is no file {BOOK / 'course.py'}: run this beside the book")
+        raise ValueError(f"there is no file {BOOK / 'course.py'}: run this in the book's folder")
     for library in ("nbformat", "pybtex"):
         environment.require(library, "book")
     sys.path.insert(0, str(BOOK.absolute()))

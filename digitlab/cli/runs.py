@@ -177,7 +177,7 @@ def _title(run) -> str:
 
 def _refuse_results() -> None:
     if not RESULTS.parent.is_dir():
-        raise ValueError(f"there is no folder {RESULTS.parent}: run this beside the book")
+        raise ValueError(f"there is no folder {RESULTS.parent}: run this in the book's folder")
     from digitlab import results
 
     results.refuse(RESULTS)

@@ -333,8 +333,8 @@ class Corpus:
         pandas.DataFrame
             A row a clip, in the table's order: ``seconds``; ``peak_db`` and ``rms_db``, where full
             scale is 0 and silence is minus infinity; ``clipped``, the share of samples at full
-            scale; ``silent_start_s`` and ``silent_end_s``, both as long as the clip if it is
-            nothing but zeros.
+            scale; ``offset``, the mean as a share of the peak; ``silent_start_s`` and
+            ``silent_end_s``, both as long as the clip if it is nothing but zeros.
         """
         quiet = 10 ** (silence_db / 20)
         return pd.DataFrame(
@@ -342,7 +342,10 @@ class Corpus:
                 _measured(mix_down(samples)[0], self.rate, quiet)
                 for _, samples in self._each(self._read)
             ],
-            columns=["seconds", "peak_db", "rms_db", "clipped", "silent_start_s", "silent_end_s"],
+            columns=[
+                *("seconds", "peak_db", "rms_db", "clipped", "offset"),
+                *("silent_start_s", "silent_end_s"),
+            ],
         )
 
     def duplicates(self) -> list[list[int]]:
@@ -457,7 +460,8 @@ def _measured(samples: np.ndarray, rate: int, quiet: float) -> tuple[float, ...]
         peak_db = 20 * np.log10(peak)
         rms_db = 10 * np.log10(np.square(samples, dtype=np.float64).mean())
     clipped = (magnitudes >= FULL_SCALE).mean()
-    return n / rate, peak_db, rms_db, clipped, start / rate, end / rate
+    offset = samples.mean(dtype=np.float64) / peak if peak else 0.0
+    return n / rate, peak_db, rms_db, clipped, offset, start / rate, end / rate
 
 
 def _thinned(rows: np.ndarray, labels: np.ndarray, most: int) -> np.ndarray:
