@@ -184,7 +184,7 @@ def test_the_results_that_the_book_quotes_are_whole():
     assert rows
     may_be_empty = {"fold", "speaker_interval_low", "speaker_interval_high", "mistakes"}
     may_be_empty |= {"validation_loss", "validation_accuracy"}  # where nothing validates
-    came_later = {"train_loss", "test_loss"}
+    came_later = {"train_loss", "test_loss", "accuracy_by_speaker"}
     on_the_gpu = {"speaker_accuracy", "n_speakers"}  # what an earlier commit did not write
     for row in rows:
         assert tuple(row) == results.COLUMNS
@@ -193,6 +193,7 @@ def test_the_results_that_the_book_quotes_are_whole():
         free = may_be_empty | came_later | (on_the_gpu if is_older else set())
         assert all(value for key, value in row.items() if key not in free), row
         assert bool(row["train_loss"]) == bool(row["test_loss"])
+        assert row["accuracy_by_speaker"] or not row["mistakes"]
         assert 0 <= float(row["interval_low"]) <= float(row["test_accuracy"])
         assert float(row["test_accuracy"]) <= float(row["interval_high"]) <= 1
         assert "numpy" in json.loads(row["versions"])
