@@ -438,8 +438,7 @@ def torch_device(name: str | None = None) -> str:
     >>> torch_device("cpu")
     'cpu'
     """
-    import torch
-
+    torch = require("torch", extra="torch")
     if name is None:
         if torch.cuda.is_available():
             return "cuda"

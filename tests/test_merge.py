@@ -85,7 +85,9 @@ def test_without_consent_nothing_of_a_person_is_taken(students, tmp_path):
     report = corpora.merge(students, tmp_path / "merged")
     left_out = report[report["kept_as"] == ""]
     assert set(left_out["person"]) == {"anna", "ben"} and len(left_out) == 8
-    assert set(left_out["problem"]) == {"no consent.txt in the folder"}
+    assert set(left_out["problem"]) == {
+        "no consent.txt beside it, or an empty one: say what it may be used for"
+    }
 
 
 def test_what_cannot_be_used_is_left_out_and_named(students, tmp_path):

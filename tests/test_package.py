@@ -3,6 +3,7 @@
 import ast
 import doctest
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 import re
@@ -180,3 +181,13 @@ def test_what_is_taught_in_a_chapter_is_named_there(name):
             for number in filter(None, match.groups()):
                 [chapter] = ROOT.glob(f"book/{int(number):02}_*.ipynb")
                 assert re.search(rf"\b{key}\b", chapter.read_text("utf-8")), f"{key}: {number}"
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("triton"), reason="PyTorch is not one for GPUs")
+def test_pytorch_trains_after_tensorflow_was_imported():
+    """Triton crashes where TensorFlow came first: digitlab imports it before anybody can."""
+    pytest.importorskip("tensorflow")
+    code = (
+        "import digitlab, tensorflow, torch\ntorch.optim.Adam([torch.zeros(1, requires_grad=True)])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0

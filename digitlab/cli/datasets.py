@@ -80,7 +80,8 @@ def merge(folder: Path, target: Path) -> None:
     for row in report[report["problem"] != ""].itertuples():
         echo(f"{row.person}/{row.file}: {row.problem}")
     n_people = kept["speaker"].nunique()
-    echo(f"{len(kept)} of {len(report)} recordings, by {n_people} people, are in {target}.")
+    people = "one person" if n_people == 1 else f"{n_people} people"
+    echo(f"{len(kept)} of {len(report)} recordings, by {people}, are in {target}.")
 
 
 def _known(name: str) -> str:

@@ -115,6 +115,8 @@ def run(context, recipe, model_file, json_file, append, is_all, **settings) -> N
             f"{model_file} can keep one model, and these are {len(plan.folds)} trainings: "
             "ask for one seed, and for a split that is not by speakers"
         )
+    if sys.stderr.isatty():
+        click.echo(f"Trainings: {len(plan.folds)}. This may take many minutes.", err=True)
     report = experiment.execute(plan)
     if not reports_here(settings["devices"] * settings["nodes"]):
         return

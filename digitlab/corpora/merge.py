@@ -101,7 +101,7 @@ def _checked(folder: Path) -> Iterator[tuple[str, str, str, str]]:
     for name in sounds_in(folder):
         digest, problem = "", ""
         if not is_agreed:
-            problem = f"no {CONSENT} in the folder"
+            problem = f"no {CONSENT} beside it, or an empty one: say what it may be used for"
         elif not NAME.fullmatch(Path(name).name):
             problem = "not called {digit}_{name}_{take}.wav"
         else:
