@@ -432,6 +432,8 @@ def torch_device(name: str | None = None) -> str:
     ------
     ValueError
         If the device named is not on this machine.
+    ImportError
+        If PyTorch is not installed; the message says how to install it.
 
     Examples
     --------
@@ -505,14 +507,15 @@ def keras_device(name: str | None = None) -> str:
     ------
     ValueError
         If the device named is not on this machine.
+    ImportError
+        If Keras is not installed; the message says how to install it.
 
     Examples
     --------
     >>> keras_device("cpu")
     'cpu'
     """
-    import keras
-
+    keras = require("keras", extra="keras")
     if keras.backend.backend() == "torch":
         return torch_device(name and name.replace("gpu", "cuda"))
     here = keras.distribution.list_devices()
