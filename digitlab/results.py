@@ -24,7 +24,6 @@ KEY = (
     "device",
 )  # fmt: skip
 PUBLISHED_COLUMNS = ("recipe", "figure", "published", "measured", "seeds", "corpus", "clips")
-OF_A_COMMIT = "commit "  # before the commit that a row was made at, where no settings are known
 TWIN_COLUMNS = ("torch", "keras", "n_test", "difference", "low", "high", "equivalent")
 SAME_TEST = ("corpus", "corpus_digest", "test_corpus", "split", "fold", "seed")
 JSON = ("accuracy_by_speaker", "confusion", "versions", "fingerprint")
@@ -393,12 +392,8 @@ def is_stale(row: dict[str, str]) -> bool:
     Returns
     -------
     bool
-        By :meth:`digitlab.provenance.Provenance.agrees`; also true where the recipe is gone. A row
-        taken over from an earlier commit, on another machine, names that commit instead of its
-        settings; it stands as long as there is the recipe.
+        By :meth:`digitlab.provenance.Provenance.agrees`; also true where the recipe is gone.
     """
-    if row["settings"].startswith(OF_A_COMMIT):
-        return row["recipe"] not in recipes.RECIPES
     made = provenance.Provenance(row["settings"], tuple(json.loads(row["fingerprint"])))
     try:
         return not made.agrees(provenance.of(row["recipe"], row["framework"], row["scale"]))

@@ -185,13 +185,11 @@ def test_the_results_that_the_book_quotes_are_whole():
     may_be_empty = {"fold", "speaker_interval_low", "speaker_interval_high", "mistakes"}
     may_be_empty |= {"validation_loss", "validation_accuracy"}  # where nothing validates
     came_later = {"train_loss", "test_loss", "accuracy_by_speaker"}
-    on_the_gpu = {"speaker_accuracy", "n_speakers"}  # what an earlier commit did not write
     for row in rows:
         assert tuple(row) == results.COLUMNS
         assert row["recipe"] in recipes.RECIPES
-        is_older = row["settings"].startswith(results.OF_A_COMMIT)
-        free = may_be_empty | came_later | (on_the_gpu if is_older else set())
-        assert all(value for key, value in row.items() if key not in free), row
+        may_lack = may_be_empty | came_later
+        assert all(value for key, value in row.items() if key not in may_lack), row
         assert bool(row["train_loss"]) == bool(row["test_loss"])
         assert row["accuracy_by_speaker"] or not row["mistakes"]
         assert 0 <= float(row["interval_low"]) <= float(row["test_accuracy"])

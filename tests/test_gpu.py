@@ -20,6 +20,7 @@ def test_every_recipe_runs_on_a_gpu(name, tmp_path):
         scale="smoke",
         split="official",
         device="cuda",
+        batch_size=16,  # there are 112 clips to train on
         checkpoint_folder=tmp_path / "kept",
         also=(),
     )

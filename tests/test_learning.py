@@ -113,7 +113,7 @@ def test_the_twins_learn_alike(task):
             training.fit(
                 models.logistic_regression(8, 3, seed=s),
                 *task,
-                epochs=10,
+                epochs=40,
                 batch_size=16,
                 learning_rate=0.01,
                 seed=s,
@@ -302,7 +302,8 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(lab, task, t
         learn(kill, Checkpoint(tmp_path))
     epochs_run = []
     resumed, actual = learn(lambda history: epochs_run.append(history.epochs), Checkpoint(tmp_path))
-    assert epochs_run == [3, 4, 5]
+    assert unbroken.epochs > 3  # how many differs with the backend of Keras
+    assert epochs_run == list(range(3, unbroken.epochs + 1))
     assert resumed.loss == pytest.approx(unbroken.loss, rel=1e-6)
     assert resumed.validation_accuracy == pytest.approx(unbroken.validation_accuracy)
     assert resumed.seconds > 0

@@ -206,8 +206,8 @@ def test_silence_is_skipped_wherever_it_stands(lab, words):
     for padded in (x, at_the_end, with_holes):
         assert np.allclose(training.predict(model, padded), expected, atol=1e-6)
     changed = at_the_end.copy()
-    changed[:, 3, 0] += 1
-    assert not np.allclose(training.predict(model, changed), expected, atol=1e-3)
+    changed[:, 3] += 1
+    assert not np.allclose(training.predict(model, changed), expected, atol=1e-4)
 
 
 def test_a_silent_clip_is_no_reason_to_fail(lab):
@@ -232,7 +232,7 @@ def test_skipped_steps_teach_nothing(lab, words):
 def test_pytorchs_second_bias_stays_zero(words):
     model = in_torch.raw_lstm(20, 4, 3)
     before = model[1].weight_hh_l0.clone()
-    torch_training.fit(model, *words, epochs=1, batch_size=16)
+    torch_training.fit(model, *words, epochs=1, batch_size=16, device="cpu")
     assert not model[1].bias_hh_l0.any()
     assert not torch.equal(model[1].weight_hh_l0, before)
 

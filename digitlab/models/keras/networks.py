@@ -45,8 +45,9 @@ def scattering_regression(
     with _seeded(seed):
         samples = keras.Input((n_samples, 1))
         coefficients = Scattering(common.J, common.Q)(keras.layers.Flatten()(samples))
-        sizes = keras.ops.abs(coefficients[:, 1:]) + common.SCATTERING_FLOOR
-        outputs = keras.ops.mean(keras.ops.log(sizes), axis=2)
+        sizes = keras.ops.abs(coefficients[:, 1:])
+        floor = keras.ops.full_like(sizes, common.SCATTERING_FLOOR)  # float32; a number is floatx
+        outputs = keras.ops.mean(keras.ops.log(sizes + floor), axis=2)
         for layer in regression.layers:
             outputs = layer(outputs)
         return keras.Model(samples, outputs)
