@@ -3,6 +3,7 @@
 Data flows one way: recordings, clips at the recipe's rate, features, a trained model, a report.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,6 +23,7 @@ from digitlab import (
     perturbation,
     reports,
 )
+from digitlab.environment import progress
 from digitlab.plans import Fold, Plan, plan
 from digitlab.recipes import Recipe
 from digitlab.recognisers import Recogniser
@@ -156,9 +158,11 @@ def execute(plan: Plan) -> reports.Report:
     Report
         As for :func:`run`.
     """
-    is_alone = len(plan.folds) == 1
+    n_folds = len(plan.folds)
+    hidden = n_folds == 1 or not sys.stderr.isatty()
+    trained = progress(fold_by_fold(plan), total=n_folds, unit="training", disable=hidden)
     return reports.pool(
-        [report if is_alone else replace(report, recogniser=None) for report in fold_by_fold(plan)]
+        [report if n_folds == 1 else replace(report, recogniser=None) for report in trained]
     )
 
 

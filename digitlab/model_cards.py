@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from digitlab import recipes
 from digitlab.corpora import DIGITS, Corpus
 from digitlab.environment import sha256
 from digitlab.evaluation import (
@@ -224,19 +223,13 @@ def _what_it_is(recogniser: Recogniser, file: Path | None) -> str:
 
 
 def _training(recogniser: Recogniser) -> str:
-    corpora = ", ".join(_trained_on(recogniser))
+    corpora = ", ".join(recogniser.corpora)
     return (
         "## What it was trained on\n\n"
         f"{recogniser.n_train:,} clips of {corpora} ({recogniser.split} split, {recogniser.scale} "
         f"scale, seed {recogniser.seed}; corpus digest `{recogniser.corpus_digest:.16}`). "
         f"Its own test then: {recogniser.test_accuracy:.3f} of the clips."
     )
-
-
-def _trained_on(recogniser: Recogniser) -> list[str]:
-    """Return the names of the corpora, as far as its recipe is known."""
-    recipe = recipes.RECIPES.get(recogniser.recipe)
-    return list(dict.fromkeys([recogniser.corpus, *(recipe.also if recipe else ())]))
 
 
 def _test(recogniser: Recogniser, corpus: Corpus, answered: pd.DataFrame) -> str:
@@ -255,7 +248,7 @@ def _test(recogniser: Recogniser, corpus: Corpus, answered: pd.DataFrame) -> str
     refused = (answered["predicted"] == OTHER)[is_word].sum()
     if OTHER in recogniser.classes:
         lines += ["", f"It refused {refused} of {is_word.sum():,} words that it should recognise."]
-    if corpus.name.partition(",")[0] in _trained_on(recogniser):
+    if corpus.name.partition(",")[0] in recogniser.corpora:
         text = f"**No test**: it was trained on recordings of {corpus.title}, perhaps on these."
         lines += ["", text]
     return "\n".join(lines)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from digitlab import features
+from digitlab import features, recipes
 from digitlab.environment import FRAMEWORKS, refuse_unwritable, replacing
 from digitlab.layouts import OTHER
 from digitlab.models import twins
@@ -89,6 +89,12 @@ class Recogniser:
     refuse_above: float = 0.5
     mean: np.ndarray | None = field(default=None, repr=False)
     spread: np.ndarray | None = field(default=None, repr=False)
+
+    @property
+    def corpora(self) -> list[str]:
+        """Names of the corpora that it was trained on, as far as its recipe is known."""
+        recipe = recipes.RECIPES.get(self.recipe.partition(",")[0])  # "B2, everything adapted"
+        return list(dict.fromkeys([self.corpus, *(recipe.also if recipe else ())]))
 
     def probabilities(self, waveforms: np.ndarray) -> np.ndarray:
         """Return the probability of each class, for clips that are prepared already.

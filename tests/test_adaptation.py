@@ -128,6 +128,8 @@ def test_the_command_line_adapts_saves_and_tells_what_it_gained(tmp_path, monkey
     assert "Of 10 recordings held back, " in run.output and "Adapted to 30" in run.output
     adapted = recognisers.load(file)
     assert adapted.recipe == "B2, everything adapted" and len(adapted.classes) == 11
+    assert adapted.corpora == ["speech_commands", "fsdd", "audiomnist"]
+    assert "speakers" not in run.output  # there is one
     corpus = corpora.load(folder)
     answer = adapted.predict(corpus.read(0), corpus.rate)
     assert answer.label == corpus.classes[corpus.table["label"][0]]
@@ -135,3 +137,11 @@ def test_the_command_line_adapts_saves_and_tells_what_it_gained(tmp_path, monkey
     assert again.exit_code == 1 and "exists already" in again.output
     nothing = CliRunner().invoke(main, ["adapt", str(tmp_path / "no"), "--save", "x.npz"])
     assert nothing.exit_code == 1 and "Error" in nothing.output
+
+
+def test_adapting_to_several_speakers_is_told(tmp_path):
+    folder = tmp_path / "ours"
+    voices.write_corpus(folder, n_speakers=2, n_takes=1)
+    command = ["adapt", str(folder), "--save", str(tmp_path / "ours.npz"), "--way", "statistics"]
+    run = CliRunner().invoke(main, command)
+    assert run.exit_code == 0 and "These are recordings of 2 speakers (" in run.output

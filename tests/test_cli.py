@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from digitlab import audio, corpora, environment, experiment, recipes, results
 from digitlab.cli import checks, main, runs
+from digitlab.corpora.fetch import cached
 
 ROOT = Path(__file__).parents[1]
 
@@ -132,6 +133,9 @@ def test_fetching_says_the_size_first_and_without_a_network_says_so(monkeypatch,
     assert result.exit_code == 1
     assert result.output.startswith("Downloading audiomnist (AudioMNIST), about 1,000 MB.")
     assert "no connection" in result.output and "Traceback" not in result.output
+    cached("audiomnist").mkdir(parents=True)
+    again = command("data", "fetch", "audiomnist")
+    assert again.exit_code == 0 and "audiomnist (AudioMNIST) is there already." in again.output
 
 
 def test_verify_names_recordings_that_a_corpus_holds_twice(monkeypatch, tmp_path):
@@ -151,10 +155,11 @@ def test_the_doctor_finds_what_is_wrong(monkeypatch, tmp_path):
     healthy = command("doctor")
     assert healthy.exit_code == 0, healthy.output
     assert "numpy" in healthy.output and "free" in healthy.output
+    assert "Nothing is wrong." in healthy.output
     monkeypatch.setenv("DIGITLAB_DATA", str(tmp_path))
     ill = command("doctor")
     assert ill.exit_code == 1
-    assert "DIGITLAB_DATA is set and" in ill.output
+    assert "DIGITLAB_DATA is set and" in ill.output and "Nothing is wrong" not in ill.output
 
 
 def test_the_doctor_tells_whether_a_machine_will_do_for_the_course(monkeypatch, tmp_path):

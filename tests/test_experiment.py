@@ -94,6 +94,15 @@ def test_speakers_are_left_out_in_turn(corpus):
     assert report.n_test == len(corpus)
 
 
+def test_at_a_terminal_several_trainings_show_a_bar(corpus, monkeypatch, capsys):
+    few = {"corpus": corpus, "scale": "laptop", "epochs": 1}
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    experiment.run("K2", **few, seeds=2)
+    assert "2/2" in capsys.readouterr().err
+    experiment.run("K2", **few)
+    assert "training" not in capsys.readouterr().err
+
+
 def test_seeds_are_run_one_by_one(corpus, report):
     several = experiment.run("K2", corpus=corpus, scale="laptop", seeds=2)
     assert [part.seed for part in several.parts] == [42, 43]

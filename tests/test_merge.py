@@ -142,5 +142,9 @@ def test_the_command_line_names_what_it_left_out(students, tmp_path):
     assert run.exit_code == 0, run.output
     assert "ben/7_ben_1.wav: " in run.output
     assert run.output.splitlines()[-1].startswith("11 of 12 recordings, by 3 people, are in ")
+    (students / "anna/consent.txt").unlink()
+    run = CliRunner().invoke(main, ["data", "merge", str(students), str(tmp_path / "others")])
+    lines = [line for line in run.output.splitlines() if line.startswith("anna")]
+    assert len(lines) == 1 and lines[0].startswith("anna, all 4 recordings: no consent.txt")
     again = CliRunner().invoke(main, ["data", "merge", str(students), str(tmp_path / "merged")])
     assert again.exit_code == 1 and "exists already" in again.output

@@ -52,6 +52,8 @@ def doctor(course: bool) -> None:
             problems.append(plain(error))
     for problem in dict.fromkeys(problems):
         click.secho(printable(problem), fg="red", err=True)
+    if not problems:
+        echo("All is in place." if course else "Nothing is wrong. With --course, more is checked.")
     sys.exit(1 if problems else 0)
 
 

@@ -41,10 +41,14 @@ def fetch(name: str) -> None:
     Run it again if it breaks off: what has arrived of AudioMNIST or Speech Commands is kept.
     """
     from digitlab import corpora
+    from digitlab.corpora.fetch import cached
 
     source = corpora.SOURCES[_known(name)]
-    verb = "Downloading" if source.urls else "Making"
-    echo(f"{verb} {name} ({source.title}), about {source.size_mb:,} MB.")
+    if cached(name).is_dir():
+        echo(f"{name} ({source.title}) is there already.")
+    else:
+        verb = "Downloading" if source.urls else "Making"
+        echo(f"{verb} {name} ({source.title}), about {source.size_mb:,} MB.")
     folder = corpora.fetch(name)
     echo(folder)
     if corpora.find(name) != folder:
@@ -77,8 +81,14 @@ def merge(folder: Path, target: Path) -> None:
 
     report = corpora.merge(folder, target)
     kept = report[report["kept_as"] != ""]
-    for row in report[report["problem"] != ""].itertuples():
-        echo(f"{row.person}/{row.file}: {row.problem}")
+    left_out = report[report["problem"] != ""]
+    for (person, problem), rows in left_out.groupby(["person", "problem"], sort=False):
+        which = f"{person}/{rows['file'].iloc[0]}"
+        if len(rows) == (report["person"] == person).sum() > 1:
+            which = f"{person}, all {len(rows)} recordings"
+        elif len(rows) > 1:
+            which = f"{which} and {len(rows) - 1} more"
+        echo(f"{which}: {problem}")
     n_people = kept["speaker"].nunique()
     people = "one person" if n_people == 1 else f"{n_people} people"
     echo(f"{len(kept)} of {len(report)} recordings, by {people}, are in {target}.")

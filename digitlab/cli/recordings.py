@@ -30,7 +30,7 @@ def predict(model, files, as_json) -> None:
     sounds = [sound for file in files for sound in _sounds(file)]
     recogniser = the_recogniser(model)
     if not as_json:
-        learned = f"trained on {recogniser.n_train:,} clips of {recogniser.corpus}"
+        learned = f"trained on {recogniser.n_train:,} clips of {', '.join(recogniser.corpora)}"
         scored = f"test accuracy {recogniser.test_accuracy:.1%} ({recogniser.split} split)"
         echo(wrapped(f"{recogniser.recipe} ({recogniser.framework}), {learned}; {scored}"))
     answers, failed = [], False
@@ -70,6 +70,8 @@ def listen(model, seconds, continuous, threshold) -> None:
         raise click.UsageError("--seconds is for one recording, without --continuous.")
     if threshold is not None and not continuous:
         raise click.UsageError("--threshold goes with --continuous.")
+    with microphone.opened():
+        pass  # a missing microphone is told before the network is loaded
     recogniser = the_recogniser(model)
     if continuous:
         return listen_on(recogniser, threshold)
@@ -110,6 +112,12 @@ def adapt(folder: Path, save: Path, way: str, model: Path | None) -> None:
 
     recognisers.refuse_place(save)
     corpus = corpora.load(folder)
+    names = sorted(set(corpus.table["speaker"]))
+    if len(names) > 1:
+        echo(
+            f"These are recordings of {len(names)} speakers ({', '.join(names)}), and the model is "
+            "adapted to all of them together: for one, give a folder of that speaker alone."
+        )
     adapted, (n_test, before, after) = adaptation.adapt_to(the_recogniser(model), corpus, way=way)
     adapted.save(save)
     if n_test:

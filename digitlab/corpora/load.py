@@ -11,7 +11,7 @@ from digitlab.corpora.corpus import Corpus
 from digitlab.corpora.fetch import CorpusUnreachable, cached, fetch
 from digitlab.corpora.folder import read_own, read_source, verify_folder
 from digitlab.corpora.sources import SOURCES
-from digitlab.environment import wrapped
+from digitlab.environment import say_once, wrapped
 from digitlab.layouts import LAYOUTS, CorpusError, sounds_in
 
 
@@ -197,7 +197,7 @@ def _load_source(name: str, at_least: int, strict: bool) -> Corpus:
         here = f"{n_clips:,} of its {source.n_clips:,} clips are on this machine"
         if n_clips >= at_least:
             if n_clips < source.n_clips:
-                print(wrapped(f"A part of {source.title}: {here}."))
+                say_once(f"A part of {source.title}: {here}.")
             return corpus
         here += f", fewer than the {at_least:,} needed"
     fetch_it = f" To download it all, {source.size_mb:,} MB: digitlab data fetch {name}"
