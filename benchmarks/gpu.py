@@ -2,8 +2,8 @@
 
 C1 is timed in full and in half precision; then chapters 9, 11 and 14 are executed with PyTorch on
 the GPU (and Keras on PyTorch, where TensorFlow is missing). ``digitlab run --all --append`` trains
-on the GPU by itself; C1 to C4 take three minutes each there, and hours without one. ``--device cpu
---scale smoke`` tries the script itself on a machine without a GPU.
+on the GPU by itself; C1 to C4 take one to two minutes a training there, and hours without one.
+``--device cpu --scale smoke`` tries the script itself on a machine without a GPU.
 
     python benchmarks/gpu.py
 """

@@ -114,7 +114,10 @@ def fingerprint(recipe: str, framework: str) -> tuple[float, ...]:
     >>> len(fingerprint("K2", "torch"))
     6
     """
-    changes = shortened(recipes.find(recipe))
+    system = recipes.find(recipe)
+    changes = shortened(system)
+    if system.model in AT_ONCE:
+        changes["batch_size"] = AT_ONCE[system.model]
     with tempfile.TemporaryDirectory() as folder:
         plan = experiment.plan(
             recipe,
@@ -164,10 +167,9 @@ def shortened(recipe: recipes.Recipe) -> dict[str, Any]:
     """
     preparation = recipe.preparation
     n_samples = LENGTHS.get(recipe.model, preparation.n_samples)
-    n_at_once = AT_ONCE.get(recipe.model, 16)
     return {
         "epochs": 1,
-        "batch_size": min(recipe.batch_size, n_at_once) * (N_COPIES if recipe.copies else 1),
+        "batch_size": min(recipe.batch_size, 16) * (N_COPIES if recipe.copies else 1),
         "also": (),
         "shares": {},
         "preparation": replace(preparation, n_samples=n_samples),

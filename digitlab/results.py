@@ -262,7 +262,7 @@ def recognised(first: Mapping, second: Mapping) -> tuple[np.ndarray, np.ndarray]
 def accuracy_by_speaker(rows: pd.DataFrame) -> pd.Series:
     """Return how much of each test speaker's clips was recognised, the mean over some runs.
 
-    Chapters 10, 12, 15 and 19 compare systems by it, with Student's interval over the speakers.
+    Chapters 10, 12, 14, 15 and 19 compare systems by it, with Student's interval over the speakers.
 
     Parameters
     ----------

@@ -16,7 +16,6 @@ FOUR = ("jackson", "nicolas", "theo", "yweweler")
 LSTMS = {"L1": (4510, 56), "L2": (318218, 56), "L3": (4510, 64 * 9), "L4": (318218, 64 * 9)}
 # one epoch, in batches that forty clips fill, of a part of each clip where a model takes samples
 SMALL = {name: provenance.shortened(recipe) for name, recipe in RECIPES.items()}
-SMALL |= {f"C{n}": SMALL[f"C{n}"] | {"batch_size": 16} for n in range(1, 5)}
 
 
 @pytest.fixture(scope="session")

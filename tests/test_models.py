@@ -206,8 +206,8 @@ def test_silence_is_skipped_wherever_it_stands(lab, words):
     for padded in (x, at_the_end, with_holes):
         assert np.allclose(training.predict(model, padded), expected, atol=1e-6)
     changed = at_the_end.copy()
-    changed[:, 3] += 1
-    assert not np.allclose(training.predict(model, changed), expected, atol=1e-4)
+    changed[:, 3:] += 1
+    assert not np.allclose(training.predict(model, changed), expected, atol=1e-3)
 
 
 def test_a_silent_clip_is_no_reason_to_fail(lab):

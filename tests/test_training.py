@@ -270,8 +270,9 @@ def test_every_trainer_calls_functions_after_each_epoch(trainer):
 def test_a_device_that_is_not_there_is_refused(trainer, name):
     with pytest.raises(ValueError, match="a GPU is used where there is one") as caught:
         trainer.fit(device=name)
-    pytorchs_name = name.replace("gpu", "cuda")  # where PyTorch is the backend of Keras
-    assert {repr(name), repr(pytorchs_name)} & set(str(caught.value).split())
+    if trainer.name == "keras" and importlib.import_module("keras").backend.backend() == "torch":
+        name = name.replace("gpu", "cuda")
+    assert repr(name) in str(caught.value)
 
 
 def test_the_one_cpu_goes_by_two_names(trainer):

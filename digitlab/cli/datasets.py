@@ -83,12 +83,11 @@ def merge(folder: Path, target: Path) -> None:
     kept = report[report["kept_as"] != ""]
     left_out = report[report["problem"] != ""]
     for (person, problem), rows in left_out.groupby(["person", "problem"], sort=False):
-        which = f"{person}/{rows['file'].iloc[0]}"
         if len(rows) == (report["person"] == person).sum() > 1:
-            which = f"{person}, all {len(rows)} recordings"
-        elif len(rows) > 1:
-            which = f"{which} and {len(rows) - 1} more"
-        echo(f"{which}: {problem}")
+            echo(f"{person}, all {len(rows)} recordings: {problem}")
+        else:
+            for file in rows["file"]:
+                echo(f"{person}/{file}: {problem}")
     n_people = kept["speaker"].nunique()
     people = "one person" if n_people == 1 else f"{n_people} people"
     echo(f"{len(kept)} of {len(report)} recordings, by {people}, are in {target}.")

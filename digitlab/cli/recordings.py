@@ -14,6 +14,7 @@ from digitlab.environment import printable, wrapped
 from digitlab.layouts import OTHER
 
 MOST_BARS = 10
+MOST_NAMES = 5
 BAR = 40  # characters
 
 
@@ -115,7 +116,8 @@ def adapt(folder: Path, save: Path, way: str, model: Path | None) -> None:
     names = sorted(set(corpus.table["speaker"]))
     if len(names) > 1:
         echo(
-            f"These are recordings of {len(names)} speakers ({', '.join(names)}), and the model is "
+            f"These are recordings of {len(names)} speakers ({', '.join(names[:MOST_NAMES])}"
+            f"{', ...' * (len(names) > MOST_NAMES)}), and the model is "
             "adapted to all of them together: for one, give a folder of that speaker alone."
         )
     adapted, (n_test, before, after) = adaptation.adapt_to(the_recogniser(model), corpus, way=way)
